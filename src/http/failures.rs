@@ -84,7 +84,6 @@ pub(super) async fn list(
         since: parse_time("since", since, failures.clock.now(), &failures.timezone)?,
         limit: query.limit,
         cursor: named(query.cursor),
-        ..FailureFilter::default()
     };
     let page = failures.reads.read(move |reader| reader.failures(&filter)).await?;
     Ok(Json(FailurePageJson::from(&page)).into_response())

@@ -128,10 +128,10 @@ fn pages() -> Router<AdminParts> {
         .route("/teams/{name}", get(dashboard::names::team))
         .route("/outbox", get(dashboard::outbox_page::list))
         .route("/outbox/{id}/retry", post(dashboard::outbox_commands::retry))
-        .route("/outbox/{id}/alike/retry", post(dashboard::outbox_commands::retry_alike))
+        .route("/outbox/{id}/group/retry", post(dashboard::outbox_commands::retry_group))
         .route(
-            "/outbox/{id}/alike/discard",
-            get(dashboard::outbox_commands::confirm_discard).post(dashboard::outbox_commands::discard_alike),
+            "/outbox/{id}/group/discard",
+            get(dashboard::outbox_commands::confirm_discard).post(dashboard::outbox_commands::discard_group),
         )
         .route("/quarantine", get(dashboard::quarantine::list))
         .route("/quarantine/{id}", get(dashboard::quarantine::one))

@@ -25,7 +25,7 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
     /// Reader for listings.
-    pub(super) reader: Reader,
+    pub(super) listing_reader: Reader,
     /// Reader for figures.
     pub(super) figures: FiguresReader,
     /// Reader of the reconciliation. Listings must not wait for it.
@@ -62,10 +62,10 @@ impl Parts {
             store,
             clock,
             metrics,
-            reader: Reader::open_several(path, LISTING_CONNECTIONS)?,
+            listing_reader: Reader::open_several(path, LISTING_CONNECTIONS)?,
             figures: FiguresReader::open(path)?,
-            reconciliation_reader: Reader::open_several(path, LISTING_CONNECTIONS)?,
-            related_changes_reader: Reader::open_several(path, LISTING_CONNECTIONS)?,
+            reconciliation_reader: Reader::open(path)?,
+            related_changes_reader: Reader::open(path)?,
             api_thread: ApiThread::start().map_err(RunError::Thread)?,
             budget: BodyBudget::default(),
             token: Arc::new(Token::new().map_err(RunError::Random)?),
@@ -78,7 +78,7 @@ impl Parts {
     /// Logs each backend that rows wait for and that is not configured: the rows are not sent.
     pub(super) fn warn_of_unknown_backends(&self, setup: &Setup) -> Result<(), ReadError> {
         let is_known = |name: &String| setup.backend_names().any(|known| known == *name);
-        for OutboxGauge { backend, pending, .. } in self.reader.gauges()?.outbox {
+        for OutboxGauge { backend, pending, .. } in self.listing_reader.gauges()?.outbox {
             if pending > 0 && !is_known(&backend) {
                 tracing::warn!(
                     backend,

@@ -27,7 +27,7 @@ pub(super) fn requests(
         if let Some(known) = known.iter().find(|known| known.name() == &webhooks.source.name) {
             return Ok(known.reconfigured(webhooks));
         }
-        let accepted_at = parts.reader.last_received_from(&webhooks.source.name)?;
+        let accepted_at = parts.listing_reader.last_received_from(&webhooks.source.name)?;
         let (metrics, clock) = (Arc::clone(&parts.metrics), Arc::clone(&parts.clock));
         Ok(SourceRequests::new(webhooks, metrics, clock, accepted_at))
     });
@@ -73,7 +73,7 @@ pub(super) fn admin(
     });
     let admin = Admin {
         store: parts.store.clone(),
-        reader: parts.reader.clone(),
+        reader: parts.listing_reader.clone(),
         clock: Arc::clone(&parts.clock),
         metrics: Arc::clone(&parts.metrics),
         policy: Arc::clone(&setup.policy),

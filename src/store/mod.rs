@@ -38,14 +38,14 @@ pub use outbox::attempts::AttemptOutcome;
 pub use outbox::backfill::{BackfillPart, Backfilled};
 pub use outbox::claim::{Claim, ClaimOrder, Claimed};
 pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowCommand};
-pub use outbox::group_commands::RowGroup;
+pub use outbox::group_commands::{GroupKind, RowGroup};
 pub use outbox::rows::RowState;
 pub use read::{
     AttemptRecord, BackendStatus, DeadRow, DeployedNames, DeploymentFilter, DeploymentPage, DeploymentStory,
     FailureFilter, FailurePage, FiguresReader, ForwardState, Forwarded, FoundId, FoundKind, Growth,
-    ListedFailure, ListedGroup, OpenFilter, OpenNow, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow,
-    QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story,
-    StoryContext, TimedFailure, TimedFailureFilter, TimedFailures, UnknownBackend,
+    ListedFailure, ListedGroup, OpenNow, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow, QuarantinePage,
+    QuarantineRow, Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story, StoryContext,
+    TimedFailure, TimedFailureFilter, TimedFailures, UnknownBackend,
 };
 pub use state::reading::ReadIncident;
 pub use state::reevaluate::{ReevaluateSpan, ReevaluatedBatch};

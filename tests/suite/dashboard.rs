@@ -98,7 +98,7 @@ async fn a_dead_letter_is_retried_from_its_form_and_from_nowhere_else() {
     let daemon = daemon_with_data(&backend).await;
     let page = daemon.get("/outbox").await.body;
     let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let is_of_one = |action: &&str| action.ends_with("/retry") && !action.contains("alike");
+    let is_of_one = |action: &&str| action.ends_with("/retry") && !action.contains("group");
     let action = page.split('"').find(is_of_one).unwrap();
     let url = format!("http://{}{}", daemon.admin, behind_a_proxy("/outbox", action));
     let here = format!("http://{}", daemon.admin);

@@ -183,7 +183,7 @@ async fn rows_are_retried_and_discarded_by_backend_and_answer() {
     }
     let page = daemon.get("/outbox").await.body;
     let groups = page.split("id=\"rows\"").next().unwrap();
-    let retries: Vec<&str> = groups.split('"').filter(|text| text.ends_with("/alike/retry")).collect();
+    let retries: Vec<&str> = groups.split('"').filter(|text| text.ends_with("/group/retry")).collect();
     assert_eq!(retries.len(), 2, "{page}");
     for part in ["4 dead", "Retry 3 rows for metrics", "Discard 1 row for metrics", "../outbox"] {
         assert_eq!(page.contains(part), part != "../outbox", "{part} in {page}");
@@ -203,11 +203,11 @@ async fn rows_are_retried_and_discarded_by_backend_and_answer() {
     assert_eq!(again.0, 409, "no row of this group is left");
 
     let page = daemon.get("/outbox").await.body;
-    let discard = action(&page, "/outbox", "/alike/discard");
+    let discard = action(&page, "/outbox", "/group/discard");
     let confirmation = daemon.get(&discard).await;
     assert!(confirmation.status == 200 && confirmation.body.contains("Discard 1 row for metrics?"));
     assert_eq!(daemon.probe().dead(), 1, "asking discards nothing");
-    assert_eq!(action(&confirmation.body, &discard, "/alike/discard"), discard);
+    assert_eq!(action(&confirmation.body, &discard, "/group/discard"), discard);
     assert_eq!(post(&daemon, &discard, &form).await, (303, Some("/outbox".to_owned())));
     assert_eq!(daemon.probe().dead(), 0);
     let page = daemon.get("/outbox?state=discarded&backend=metrics").await.body;
@@ -215,7 +215,7 @@ async fn rows_are_retried_and_discarded_by_backend_and_answer() {
         page.contains("None: no backend rejects a row for good.") && page.contains(">discarded</span>"),
         "{page}"
     );
-    assert_eq!(daemon.get("/outbox/999/alike/discard").await.status, 404);
+    assert_eq!(daemon.get("/outbox/999/group/discard").await.status, 404);
 }
 
 #[tokio::test]

@@ -138,7 +138,7 @@ async fn the_dashboard_shows_and_retries_quarantined_bodies() {
     let post = async |token: &str, origin: String| {
         let request = daemon.client.post(&url).header("origin", origin);
         let form = request.header("content-type", "application/x-www-form-urlencoded");
-        form.body(format!("token={token}")).send().await.unwrap().status().as_u16()
+        form.body(format!("token={token}&back=quarantine")).send().await.unwrap().status().as_u16()
     };
     let ours = format!("http://{}", daemon.admin);
     assert_eq!(post("guessed", ours.clone()).await, 403);

@@ -1,4 +1,4 @@
-//! What backends were told of a failure or a deployment: the state at each backend, with its attempts folded.
+//! Requests to backends about a failure or a deployment: the state at each backend, with its attempts folded.
 
 use std::collections::BTreeMap;
 

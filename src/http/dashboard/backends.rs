@@ -27,8 +27,8 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
     rows.extend(data.gauges.outbox.iter().filter(|outbox| outbox.dead > 0).map(|outbox| HealthRow {
         about: format!("Dead rows of {}", safe_text(&outbox.backend)),
         says: format!(
-            "The backend rejected {} for good. `pagerduty-dora outbox --state dead` shows its answers. Correct the \
-             cause, then `outbox retry ID` sends one again, and `outbox discard ID` gives it up.",
+            "The backend rejected {} for good. Correct the cause, then retry or discard them on the page \
+             Outbox (or `pagerduty-dora outbox`).",
             count(outbox.dead, "row")
         ),
         must_act: true,

@@ -16,13 +16,20 @@ use crate::domain::failure::Failure;
 use crate::domain::timestamp::Timestamp;
 use crate::http::api_error::ApiError;
 use crate::http::reads::StoreReads;
-use crate::store::{FailureFilter, ListedFailure};
+use crate::store::{FailureFilter, ListedFailure, ReadError, Reader};
 
 /// Number of rows that are read at once.
 pub(super) const AT_A_TIME: usize = 500;
 
 const HEADER: &str = "id,number,title,url,state,reason,services,team,env,severity,started_at,finished_at,\
     acknowledged_at,time_to_restore_seconds,deployment,deployment_service,deployment_version,deployment_commit\r\n";
+
+/// A file with a listing.
+pub(super) struct File {
+    pub(super) name: &'static str,
+    /// Its first line.
+    pub(super) header: &'static str,
+}
 
 /// A part of a file.
 pub(super) struct Part {
@@ -32,33 +39,43 @@ pub(super) struct Part {
     pub(super) next: Option<String>,
 }
 
+/// Filter of a listing that is read part by part.
+pub(super) trait PartFilter: Clone + Send + 'static {
+    /// Makes it the filter of the part at a cursor.
+    fn continue_at(&mut self, cursor: String);
+}
+
+impl PartFilter for FailureFilter {
+    fn continue_at(&mut self, cursor: String) {
+        self.cursor = Some(cursor);
+    }
+}
+
 /// The failures that pass a filter, newest first.
 pub(super) async fn failures(reads: StoreReads, filter: FailureFilter) -> Result<Response, ApiError> {
-    let read = move |cursor: Option<String>| {
-        let mut filter = filter.clone();
-        filter.cursor = cursor.or(filter.cursor);
-        let reads = reads.clone();
-        async move {
-            let rows = FailureRows::read(&reads, filter).await?;
-            let lines = rows.page.failures.iter().map(|listed| line(listed, &rows)).collect();
-            Ok(Part { lines, next: rows.page.next })
-        }
+    let file = File { name: "failures.csv", header: HEADER };
+    let part = |reader: &Reader, filter: &FailureFilter| {
+        let rows = FailureRows::of(reader, filter)?;
+        let lines = rows.page.failures.iter().map(|listed| line(listed, &rows)).collect();
+        Ok(Part { lines, next: rows.page.next })
     };
-    download("failures.csv", HEADER, read).await
+    download(file, reads, filter, part).await
 }
 
 /// A file that is read part by part. The first part is read before the answer begins, so that a mistake is answered as
 /// one. After an error in a later part the connection is closed in the middle of the answer.
-pub(super) async fn download<R>(
-    file: &str,
-    header: &str,
-    read: impl Fn(Option<String>) -> R + Send + 'static,
-) -> Result<Response, ApiError>
-where
-    R: Future<Output = Result<Part, ApiError>> + Send + 'static,
-{
-    let mut part = read(None).await?;
-    let mut text = header.to_owned();
+pub(super) async fn download<F: PartFilter>(
+    file: File,
+    reads: StoreReads,
+    mut filter: F,
+    part: impl Fn(&Reader, &F) -> Result<Part, ReadError> + Copy + Send + 'static,
+) -> Result<Response, ApiError> {
+    let read = move |filter: F| {
+        let reads = reads.clone();
+        async move { reads.read(move |reader| part(reader, &filter)).await }
+    };
+    let mut part = read(filter.clone()).await?;
+    let mut text = file.header.to_owned();
     // One part waits while the next one is read.
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -68,7 +85,8 @@ where
                 return;
             }
             let Some(next) = part.next else { return };
-            let Ok(more) = read(Some(next)).await else {
+            filter.continue_at(next);
+            let Ok(more) = read(filter.clone()).await else {
                 // Nobody waits for the error if the client has gone.
                 let _ = sender.send(Err(Unfinished)).await;
                 return;
@@ -78,7 +96,7 @@ where
     });
     let headers = [
         (CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
-        (CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")),
+        (CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", file.name)),
     ];
     Ok((headers, Body::new(Parts(receiver))).into_response())
 }

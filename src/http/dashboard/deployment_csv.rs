@@ -2,15 +2,21 @@
 
 use axum::response::Response;
 
-use super::csv::{Part, cell, download};
+use super::csv::{File, Part, PartFilter, cell, download};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
 use crate::http::api_error::ApiError;
 use crate::http::reads::StoreReads;
-use crate::store::DeploymentFilter;
+use crate::store::{DeploymentFilter, Reader};
 
 const HEADER: &str = "id,source,service,team,env,version,commit_sha,repository_url,started_at,finished_at,tags,\
     failed,failures,remediation,remediates,is_rollback,pending,ignored,reason\r\n";
+
+impl PartFilter for DeploymentFilter {
+    fn continue_at(&mut self, cursor: String) {
+        self.cursor = Some(cursor);
+    }
+}
 
 /// The deployments that pass a filter, newest end first.
 pub(super) async fn deployments(
@@ -18,17 +24,13 @@ pub(super) async fn deployments(
     filter: DeploymentFilter,
     pending: PendingRule,
 ) -> Result<Response, ApiError> {
-    let read = move |cursor: Option<String>| {
-        let mut filter = filter.clone();
-        filter.cursor = cursor.or(filter.cursor);
-        let reads = reads.clone();
-        async move {
-            let page = reads.read(move |reader| reader.deployments(&filter, pending)).await?;
-            let lines = page.deployments.iter().map(|view| cells(view).join(",") + "\r\n").collect();
-            Ok(Part { lines, next: page.next })
-        }
+    let file = File { name: "deployments.csv", header: HEADER };
+    let part = move |reader: &Reader, filter: &DeploymentFilter| {
+        let page = reader.deployments(filter, pending)?;
+        let lines = page.deployments.iter().map(|view| cells(view).join(",") + "\r\n").collect();
+        Ok(Part { lines, next: page.next })
     };
-    download("deployments.csv", HEADER, read).await
+    download(file, reads, filter, part).await
 }
 
 fn cells(view: &DeploymentView) -> [String; 19] {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::deployment_table::more_failures;
-use super::format::{NO_DATA, ago, duration, sentence, state, text_or_dash};
+use super::failure_table::lasted;
+use super::format::{NO_DATA, sentence, state, text_or_dash};
 use super::links::{self, Failures};
 use super::site::Site;
-use crate::domain::failure::{Failure, FailureState};
 use crate::domain::timestamp::Timestamp;
 
 /// A list of failures.
@@ -68,13 +68,5 @@ fn row(site: &Site, list: &LinkedFailures<'_>, id: &str) -> Markup {
             }
             td data-label="Because" { (rule) }
         }
-    }
-}
-
-fn lasted(failure: &Failure, now: Timestamp) -> Markup {
-    html! {
-        @if failure.state == FailureState::Open {
-            span.bad { (ago(now, failure.started_at)) } " so far"
-        } @else { (duration(failure.time_to_restore_seconds)) }
     }
 }

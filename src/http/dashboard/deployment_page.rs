@@ -15,7 +15,7 @@ use super::deployment_table::{source, took};
 use super::format::web_page;
 use super::format::{NO_DATA, safe_text, text_or_dash};
 use super::links::{self, Failures};
-use super::page::{Place, Section, heading, notice, page, way_back};
+use super::page::{Place, Section, facts, heading, notice, page, way_back};
 use super::site::Site;
 use super::story::decisions;
 use crate::domain::deployment::Deployment;
@@ -178,7 +178,7 @@ fn summary(site: &Site, data: &DeploymentData) -> Markup {
         html! { "not pending" }
     };
     let tags: Vec<String> = deployment.tags.iter().map(|tag| safe_text(tag)).collect();
-    let facts = [
+    let rows = [
         ("Service", links::service(site, &deployment.service)),
         ("Version", text(text_or_dash(deployment.version.as_ref()))),
         (
@@ -206,7 +206,7 @@ fn summary(site: &Site, data: &DeploymentData) -> Markup {
         ("Tags", text(if tags.is_empty() { NO_DATA.to_owned() } else { tags.join(", ") })),
         ("Id", text(safe_text(deployment.id.as_str()))),
     ];
-    html! { dl.card.facts { @for (what, is) in &facts { div { dt { (what) } dd { (is) } } } } }
+    facts(&rows)
 }
 
 fn repository(url: Option<&str>) -> Markup {

@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::listing_parts::{Field, SINCE_EXAMPLE};
 use super::site;
 use crate::domain::name::named;
 use crate::domain::timestamp::Timestamp;
@@ -13,8 +14,8 @@ pub(in crate::http) struct DeploymentsPageQuery {
     service: Option<String>,
     team: Option<String>,
     env: Option<String>,
-    pub(super) since: Option<String>,
-    pub(super) until: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
     pub(super) failed: bool,
     pub(super) cursor: Option<String>,
 }
@@ -59,29 +60,24 @@ impl DeploymentsPageQuery {
         })
     }
 
-    /// The fields whose values are names: parameter, label, value.
-    pub(super) fn texts(&self) -> [(&'static str, &'static str, Option<&str>); 3] {
+    /// The fields of the form, without the outcome.
+    pub(super) fn fields(&self) -> [Field<'_>; 5] {
+        let name = |name, label, value| Field { name, label, value, example: None };
+        let (since, until) = (self.since.as_deref(), self.until.as_deref());
         [
-            ("service", "Service", self.service.as_deref()),
-            ("team", "Team", self.team.as_deref()),
-            ("env", "Env", self.env.as_deref()),
-        ]
-    }
-
-    /// The fields whose values are times: parameter, label, value, example.
-    pub(super) fn times(&self) -> [(&'static str, &'static str, Option<&str>, &'static str); 2] {
-        [
-            ("since", "Ended since", self.since.as_deref(), "30d or 2026-11-01"),
-            ("until", "Ended before", self.until.as_deref(), "2026-12-01"),
+            name("service", "Service", self.service.as_deref()),
+            name("team", "Team", self.team.as_deref()),
+            name("env", "Env", self.env.as_deref()),
+            Field { name: "since", label: "Ended since", value: since, example: Some(SINCE_EXAMPLE) },
+            Field { name: "until", label: "Ended before", value: until, example: Some("2026-12-01") },
         ]
     }
 
     /// Query of a link with the same filters, which continues at a cursor.
     pub(super) fn link(&self, cursor: Option<&str>) -> String {
-        let texts = self.texts().map(|(name, _, value)| (name, value));
-        let times = self.times().map(|(name, _, value, _)| (name, value));
+        let fields = self.fields().map(|field| (field.name, field.value));
         let rest = [("failed", self.failed.then_some("true")), ("cursor", cursor)];
-        site::query(&[&texts[..], &times[..], &rest[..]].concat())
+        site::query(&[&fields[..], &rest[..]].concat())
     }
 
     /// `true` if it lists all deployments.

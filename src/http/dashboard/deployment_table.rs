@@ -53,7 +53,7 @@ impl DeploymentRows {
                     caption.hidden { (caption) }
                     thead { tr { th scope="col" { "Deployment" } th scope="col" { "Env" } th scope="col" { "Team" }
                         th scope="col" { "Ended" } th.number scope="col" { "Took" } th scope="col" { "Source" }
-                        th scope="col" { "Failed because of it" } th scope="col" { "Fixed" } } }
+                        th scope="col" { "Caused" } th scope="col" { "Fixed" } } }
                     tbody { @for view in &self.page.deployments { (row(site, view, &self.failures)) } }
                 }
             }
@@ -75,7 +75,7 @@ fn row(site: &Site, view: &DeploymentView, known: &Failures) -> Markup {
             td.time data-label="Ended" { (site.zone().minute(deployment.finished_at)) }
             td.number data-label="Took" { (took(deployment)) }
             td data-label="Source" { (source(&view.source)) }
-            td data-label="Failed" { (failures(site, view, &view.failures, known)) }
+            td data-label="Caused" { (failures(site, view, &view.failures, known)) }
             td data-label="Fixed" { (failures(site, view, &view.remediates, known)) }
         }
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
@@ -11,14 +10,12 @@ use super::csv;
 use super::deployment_csv;
 use super::deployment_query::DeploymentsPageQuery;
 use super::deployment_table::DeploymentRows;
-use super::page::{Place, Section, heading, page};
+use super::listing_parts::{self as parts, LISTED, Order, Paging};
+use super::page::Section;
 use super::site::Site;
 use crate::http::api_error::ApiError;
 use crate::http::deployments::DeploymentLookup;
 use crate::http::query::TypedQuery;
-
-/// Number of deployments on a page.
-const LISTED: usize = 50;
 
 /// `GET /deployments`
 pub(in crate::http) async fn list(
@@ -26,16 +23,14 @@ pub(in crate::http) async fn list(
     site: Site,
     TypedQuery(query): TypedQuery<DeploymentsPageQuery>,
 ) -> Result<Response, ApiError> {
+    let filters = filters(&site, &query);
     let filter = match query.filter(LISTED, deployments.clock.now(), &deployments.timezone) {
         Ok(filter) => filter,
-        Err(mistake) => {
-            let mistake = html! { p.card.bad role="alert" { (mistake.to_string()) } };
-            let page = listing(&site, &query, &mistake);
-            return Ok((StatusCode::BAD_REQUEST, page).into_response());
-        }
+        Err(mistake) => return Ok(parts::mistake(&site, Section::Deployments, &filters, &mistake)),
     };
     let rows = DeploymentRows::read(&deployments.reads, filter, deployments.pending()).await?;
-    Ok(listing(&site, &query, &results(&site, &query, &rows)).into_response())
+    let results = results(&site, &query, &rows);
+    Ok(parts::listing(&site, Section::Deployments, &filters, &results).into_response())
 }
 
 /// `GET /deployments.csv`
@@ -47,31 +42,19 @@ pub(in crate::http) async fn download(
     deployment_csv::deployments(deployments.reads.clone(), filter, deployments.pending()).await
 }
 
-fn listing(site: &Site, query: &DeploymentsPageQuery, results: &Markup) -> impl IntoResponse + use<> {
-    let content = html! {
-        (heading(site, &html! { "Deployments" }))
-        (filters(site, query))
-        (results)
-    };
-    page(site, Place::At(Section::Deployments), "Deployments", &content)
-}
-
 fn results(site: &Site, query: &DeploymentsPageQuery, rows: &DeploymentRows) -> Markup {
     if rows.page.deployments.is_empty() {
         return nothing(site, query);
     }
-    html! {
-        (rows.table(site, "Deployments, latest end first"))
-        nav.pages aria-label="More deployments" {
-            @if query.cursor.is_some() {
-                a href={ (site.link("deployments")) (query.link(None)) } { "← Newest" }
-            }
-            @if let Some(next) = &rows.page.next {
-                a href={ (site.link("deployments")) (query.link(Some(next))) } rel="next" { "Older →" }
-            }
-            a.end href={ (site.link("deployments.csv")) (query.link(None)) } download { "Download all as CSV" }
-        }
-    }
+    let page = |cursor| site.link("deployments") + &query.link(cursor);
+    let paging = Paging {
+        label: "More deployments",
+        order: Order::NewestFirst,
+        first: query.cursor.is_some().then(|| page(None)),
+        next: rows.page.next.as_deref().map(|next| page(Some(next))),
+        file: Some(site.link("deployments.csv") + &query.link(None)),
+    };
+    html! { (rows.table(site, "Deployments, latest end first")) (paging) }
 }
 
 fn nothing(site: &Site, query: &DeploymentsPageQuery) -> Markup {
@@ -81,34 +64,21 @@ fn nothing(site: &Site, query: &DeploymentsPageQuery) -> Markup {
                 "There is no deployment yet. Pipelines send deployments to "
                 code { "POST /api/v2/dora/deployment" } " of the public listener."
             } @else {
-                "No deployment passes these filters. "
-                a href=(site.link("deployments")) { "Show all deployments" } "."
+                (parts::none_passes("deployment", &site.link("deployments")))
             }
         }
     }
 }
 
 fn filters(site: &Site, query: &DeploymentsPageQuery) -> Markup {
-    html! {
-        form.filters.card method="get" action=(site.link("deployments")) role="search" aria-label="Filters" {
-            @for (name, label, value) in query.texts() {
-                label { (label) input type="text" name=(name) value=[value] autocomplete="off" spellcheck="false"; }
-            }
-            @for (name, label, value, example) in query.times() {
-                label { (label)
-                    input type="text" name=(name) value=[value] placeholder=(example) autocomplete="off";
-                }
-            }
-            label { "Outcome"
-                select name="failed" {
-                    option value="" { "any" }
-                    option value="true" selected[query.failed] { "failed" }
-                }
-            }
-            div.buttons {
-                button type="submit" { "Show" }
-                @if !query.is_unfiltered() { a href=(site.link("deployments")) { "Clear" } }
+    let fields = html! {
+        @for field in query.fields() { (parts::text_field(&field)) }
+        label { "Outcome"
+            select name="failed" {
+                option value="" { "any" }
+                option value="true" selected[query.failed] { "failed" }
             }
         }
-    }
+    };
+    parts::filters(&site.link("deployments"), query.is_unfiltered(), &fields)
 }

@@ -62,12 +62,17 @@ fn row(site: &Site, failure: &Failure, causes: &Deployments, now: Timestamp) -> 
             td data-label="Severity" { (text_or_dash(failure.severity.as_ref())) }
             td data-label="State" { (state(failure.state)) }
             td.time data-label="Started" { (site.zone().minute(failure.started_at)) }
-            td.number data-label="Duration" {
-                @if failure.state == FailureState::Open {
-                    span.bad { (ago(now, failure.started_at)) } " so far"
-                } @else { (duration(failure.time_to_restore_seconds)) }
-            }
+            td.number data-label="Duration" { (lasted(failure, now)) }
             td data-label="Caused by" { (links::deployment(site, failure.deployment.as_deref(), causes)) }
         }
+    }
+}
+
+/// Duration of a failure. One that is open has lasted until now.
+pub(super) fn lasted(failure: &Failure, now: Timestamp) -> Markup {
+    html! {
+        @if failure.state == FailureState::Open {
+            span.bad { (ago(now, failure.started_at)) } " so far"
+        } @else { (duration(failure.time_to_restore_seconds)) }
     }
 }

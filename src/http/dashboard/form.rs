@@ -1,7 +1,8 @@
 //! Forms of the dashboard. Only forms of pages from this process are accepted.
 
-use axum::extract::Form;
-use axum::extract::rejection::FormRejection;
+use std::sync::Arc;
+
+use axum::extract::{Form, FromRef, FromRequest, Request};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -9,14 +10,14 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::page::{Section, notice};
-use super::site::{Site, failure_path};
+use super::site::{Site, Zone, failure_path};
 use crate::http::token::Token;
 
 /// Form with one button.
 #[derive(Deserialize)]
-pub(in crate::http) struct ButtonForm {
+struct ButtonForm {
     token: String,
-    /// Page that the form is on, as [`FormPage`] writes it. Not given by the first page.
+    /// Page that the form is on, as [`FormPage`] writes it.
     #[serde(default)]
     back: String,
 }
@@ -24,10 +25,12 @@ pub(in crate::http) struct ButtonForm {
 /// Page that a form is on, and that the browser returns to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FormPage {
-    /// The first page.
+    /// A form that names no page: the browser goes on to the first one.
     Overview,
     /// The page of the outbox.
     Outbox,
+    /// The page of the quarantine.
+    Quarantine,
     /// The page of this failure.
     Failure(String),
 }
@@ -36,6 +39,7 @@ impl FormPage {
     fn parse(text: &str) -> Self {
         match text.split_once(' ') {
             _ if text == "outbox" => Self::Outbox,
+            _ if text == "quarantine" => Self::Quarantine,
             Some(("failure", id)) => Self::Failure(id.to_owned()),
             _ => Self::Overview,
         }
@@ -45,6 +49,7 @@ impl FormPage {
         match self {
             Self::Overview => String::new(),
             Self::Outbox => "outbox".to_owned(),
+            Self::Quarantine => "quarantine".to_owned(),
             Self::Failure(id) => format!("failure {id}"),
         }
     }
@@ -54,6 +59,7 @@ impl FormPage {
         match self {
             Self::Overview => site.link(""),
             Self::Outbox => site.link("outbox"),
+            Self::Quarantine => site.link("quarantine"),
             Self::Failure(id) => site.link(&format!("{}#attempts", failure_path(id))),
         }
     }
@@ -70,22 +76,44 @@ pub(super) fn button(token: &str, action: &str, page: &FormPage, label: &str, ab
     }
 }
 
-/// The page that a form is on. `None` if the form does not come from a page of this process.
-pub(super) fn own_form(
-    token: &Token,
-    form: Result<Form<ButtonForm>, FormRejection>,
-    headers: &HeaderMap,
-) -> Option<FormPage> {
-    let Form(form) = form.ok()?;
-    (token.is(&form.token) && is_from_here(headers)).then(|| FormPage::parse(&form.back))
+/// The page that a form is on. A handler that takes it refuses forms that do not come from a page of this process.
+pub(in crate::http) struct OwnForm(pub(super) FormPage);
+
+impl<S: Send + Sync> FromRequest<S> for OwnForm
+where
+    Arc<Token>: FromRef<S>,
+    Arc<Zone>: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let path = request.uri().path().to_owned();
+        let is_from_here = is_from_here(request.headers());
+        let form = Form::<ButtonForm>::from_request(request, state).await;
+        match form {
+            Ok(Form(form)) if is_from_here && Arc::<Token>::from_ref(state).is(&form.token) => {
+                Ok(Self(FormPage::parse(&form.back)))
+            }
+            _ => Err(foreign_form(&Site::of(&path, Arc::from_ref(state)), Section::of(&path))),
+        }
+    }
 }
 
 /// Answer to a form that does not come from a page of this process.
-pub(super) fn foreign_form(site: &Site, section: Section) -> Response {
+fn foreign_form(site: &Site, section: Section) -> Response {
     let text = html! {
         "This form comes from another site, or from before the last restart. Go back and load the page again."
     };
     notice(site, section, (StatusCode::FORBIDDEN, "Refused"), &text)
+}
+
+/// Answer to a form that changed nothing. `why` is the reason unless the store cannot be changed.
+pub(super) fn not_changed(site: &Site, section: Section, status: StatusCode, why: &str) -> Response {
+    let why = match status {
+        StatusCode::SERVICE_UNAVAILABLE => "The store cannot be changed now. Try again.",
+        _ => why,
+    };
+    notice(site, section, (status, "Not changed"), &html! { (why) })
 }
 
 /// `true` if the page in the browser's `Origin` came from this listener.
@@ -99,12 +127,9 @@ fn is_from_here(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::http::dashboard::site::Zone;
 
     #[test]
     fn the_browser_returns_to_a_page_of_this_listener() {
@@ -112,6 +137,7 @@ mod tests {
         for (text, address) in [
             ("", "../../"),
             ("outbox", "../../outbox"),
+            ("quarantine", "../../quarantine"),
             ("failure pagerduty:Q1", "../../failures/pagerduty:Q1#attempts"),
             ("failure //evil.example/", "../../failures/%2F%2Fevil.example%2F#attempts"),
             ("https://evil.example/", "../../"),

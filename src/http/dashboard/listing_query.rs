@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::listing_parts::{Field, SINCE_EXAMPLE};
 use super::site;
 use crate::domain::failure::FailureState;
 use crate::domain::name::named;
@@ -16,7 +17,7 @@ pub(in crate::http) struct ListingQuery {
     team: Option<String>,
     env: Option<String>,
     severity: Option<String>,
-    pub(super) since: Option<String>,
+    since: Option<String>,
     pub(super) cursor: Option<String>,
 }
 
@@ -58,22 +59,24 @@ impl ListingQuery {
         })
     }
 
-    /// The fields whose values are names: parameter, label, value.
-    pub(super) fn texts(&self) -> [(&'static str, &'static str, Option<&str>); 4] {
+    /// The fields of the form, without the state.
+    pub(super) fn fields(&self) -> [Field<'_>; 5] {
+        let name = |name, label, value| Field { name, label, value, example: None };
+        let since = self.since.as_deref();
         [
-            ("service", "Service", self.service.as_deref()),
-            ("team", "Team", self.team.as_deref()),
-            ("env", "Env", self.env.as_deref()),
-            ("severity", "Severity", self.severity.as_deref()),
+            name("service", "Service", self.service.as_deref()),
+            name("team", "Team", self.team.as_deref()),
+            name("env", "Env", self.env.as_deref()),
+            name("severity", "Severity", self.severity.as_deref()),
+            Field { name: "since", label: "Since", value: since, example: Some(SINCE_EXAMPLE) },
         ]
     }
 
     /// Query of a link with the same filters, which continues at a cursor.
     pub(super) fn link(&self, cursor: Option<&str>) -> String {
         let state = ("state", self.state.map(FailureState::as_str));
-        let texts = self.texts().map(|(name, _, value)| (name, value));
-        let rest = [("since", self.since.as_deref()), ("cursor", cursor)];
-        site::query(&[&[state][..], &texts[..], &rest[..]].concat())
+        let fields = self.fields().map(|field| (field.name, field.value));
+        site::query(&[&[state][..], &fields[..], &[("cursor", cursor)][..]].concat())
     }
 
     /// `true` if it lists all failures.

@@ -5,7 +5,7 @@ use super::open_now::MOST_OPEN;
 use super::overview_query::OverviewQuery;
 use super::recent::RECENT;
 use crate::domain::deployment_view::PendingRule;
-use crate::store::{DeploymentFilter, DeploymentPage, FailureFilter, OpenFilter, OpenNow, ReadError, Reader};
+use crate::store::{DeploymentFilter, DeploymentPage, FailureFilter, OpenNow, ReadError, Reader};
 
 /// The lists. They have the filters that were chosen, and no period: they show the present.
 pub(super) struct Lists {
@@ -29,13 +29,6 @@ impl Lists {
             ((name, value) != ("env", "all")).then(|| value.to_owned())
         };
         let [env, service, team, severity] = ["env", "service", "team", "severity"].map(chosen);
-        let open = OpenFilter {
-            env: env.clone(),
-            service: service.clone(),
-            team: team.clone(),
-            severity: severity.clone(),
-            limit: MOST_OPEN,
-        };
         let recent = FailureFilter {
             env: env.clone(),
             service: service.clone(),
@@ -44,6 +37,7 @@ impl Lists {
             limit: RECENT,
             ..FailureFilter::default()
         };
+        let open = FailureFilter { limit: MOST_OPEN, ..recent.clone() };
         let deployments =
             DeploymentFilter { env, service, team, limit: RECENT, ..DeploymentFilter::default() };
         Ok(Self {

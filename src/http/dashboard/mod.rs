@@ -24,6 +24,7 @@ mod health_facts;
 mod health_row;
 mod links;
 pub(super) mod listing;
+mod listing_parts;
 mod listing_query;
 mod lists;
 mod name_charts;

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{FormRejection, PathRejection};
-use axum::extract::{Form, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
-use super::form::{ButtonForm, FormPage, button, foreign_form, own_form};
+use super::form::{self, FormPage, OwnForm, button};
 use super::format::count;
 use super::links::Deployments;
 use super::outbox_page::{about_group, answer};
 use super::outbox_rows::{deployments, subject};
-use super::page::{Place, Section, heading, notice, page, way_back};
+use super::page::{Place, Section, facts, heading, notice, page, way_back};
 use super::site::Site;
 use crate::http::answer::in_time;
 use crate::http::api_error::ApiError;
@@ -22,55 +22,41 @@ use crate::http::token::Token;
 use crate::store::{CommandTotals, ListedGroup, RowCommand, StoreError};
 
 type Row = Result<Path<i64>, PathRejection>;
-type Posted = Result<Form<ButtonForm>, FormRejection>;
 
 /// `POST /outbox/{id}/retry`
 pub(in crate::http) async fn retry(
     State(outbox): State<Arc<Outbox>>,
-    State(token): State<Arc<Token>>,
     site: Site,
     row: Row,
-    headers: HeaderMap,
-    form: Posted,
+    OwnForm(back): OwnForm,
 ) -> Response {
-    let Some(back) = own_form(&token, form, &headers) else { return foreign_form(&site, Section::Outbox) };
     match outbox.apply(row, RowCommand::Retry).await {
         Ok(_) => Redirect::to(&back.address(&site)).into_response(),
         Err(refused) => not_changed(&site, refused.status()),
     }
 }
 
-/// `POST /outbox/{id}/alike/retry`: retries all rows with the same answer as this one.
-pub(in crate::http) async fn retry_alike(
+/// `POST /outbox/{id}/group/retry`: retries all rows with the same answer as this one.
+pub(in crate::http) async fn retry_group(
     State(outbox): State<Arc<Outbox>>,
-    State(token): State<Arc<Token>>,
     site: Site,
     row: Row,
-    headers: HeaderMap,
-    form: Posted,
+    OwnForm(back): OwnForm,
 ) -> Result<Response, ApiError> {
-    if own_form(&token, form, &headers).is_none() {
-        return Ok(foreign_form(&site, Section::Outbox));
-    }
-    apply_to_alike(&outbox, &site, row, RowCommand::Retry).await
+    apply_to_group(&outbox, &site, row, RowCommand::Retry, &back).await
 }
 
-/// `POST /outbox/{id}/alike/discard`: discards all rows with the same answer as this one.
-pub(in crate::http) async fn discard_alike(
+/// `POST /outbox/{id}/group/discard`: discards all rows with the same answer as this one.
+pub(in crate::http) async fn discard_group(
     State(outbox): State<Arc<Outbox>>,
-    State(token): State<Arc<Token>>,
     site: Site,
     row: Row,
-    headers: HeaderMap,
-    form: Posted,
+    OwnForm(back): OwnForm,
 ) -> Result<Response, ApiError> {
-    if own_form(&token, form, &headers).is_none() {
-        return Ok(foreign_form(&site, Section::Outbox));
-    }
-    apply_to_alike(&outbox, &site, row, RowCommand::Discard).await
+    apply_to_group(&outbox, &site, row, RowCommand::Discard, &back).await
 }
 
-/// `GET /outbox/{id}/alike/discard`: asks for confirmation.
+/// `GET /outbox/{id}/group/discard`: asks for confirmation.
 pub(in crate::http) async fn confirm_discard(
     State(outbox): State<Arc<Outbox>>,
     State(token): State<Arc<Token>>,
@@ -88,17 +74,18 @@ pub(in crate::http) async fn confirm_discard(
 
 fn confirmation(site: &Site, token: &str, listed: &ListedGroup, known: &Deployments) -> Markup {
     let about = about_group(listed);
-    let action = site.link(&format!("outbox/{}/alike/discard", listed.example));
+    let action = site.link(&format!("outbox/{}/group/discard", listed.example));
+    let rows = [
+        ("Answer", answer(&listed.group)),
+        ("Rows", html! { (listed.rows) }),
+        ("Oldest", site.zone().second(listed.oldest_at)),
+        ("Example", subject(site, &listed.subject, known)),
+    ];
     html! {
         (way_back(site, Section::Outbox))
         (heading(site, &html! { "Discard " (about) "?" }))
         p { "The backend does not get these requests. A later change of a failure or a deployment is sent to it as usual." }
-        dl.card.facts {
-            div { dt { "Answer" } dd { (answer(&listed.group)) } }
-            div { dt { "Rows" } dd { (listed.rows) } }
-            div { dt { "Oldest" } dd { (site.zone().second(listed.oldest_at)) } }
-            div { dt { "Example" } dd { (subject(site, &listed.subject, known)) } }
-        }
+        (facts(&rows))
         div.buttons {
             (button(token, &action, &FormPage::Outbox, "Discard", &format!("Discard {about}")))
             a href=(site.link("outbox")) { "Keep them" }
@@ -111,11 +98,12 @@ async fn group_of(outbox: &Outbox, row: Row) -> Result<Option<ListedGroup>, ApiE
     outbox.reads.read(move |reader| reader.outbox_group_of(row)).await
 }
 
-async fn apply_to_alike(
+async fn apply_to_group(
     outbox: &Outbox,
     site: &Site,
     row: Row,
     command: RowCommand,
+    back: &FormPage,
 ) -> Result<Response, ApiError> {
     let Some(listed) = group_of(outbox, row).await? else {
         return Ok(not_changed(site, StatusCode::CONFLICT));
@@ -125,7 +113,7 @@ async fn apply_to_alike(
         ApiError::store_unavailable()
     })?;
     if totals.outdated == 0 {
-        return Ok(Redirect::to(&site.link("outbox")).into_response());
+        return Ok(Redirect::to(&back.address(site)).into_response());
     }
     let text = html! {
         (count(totals.done, "row")) " changed. " (count(totals.outdated, "row"))
@@ -152,8 +140,6 @@ async fn apply_in_parts(
 }
 
 fn not_changed(site: &Site, status: StatusCode) -> Response {
-    let text = html! {
-        "The row was sent, replaced or discarded in the meantime, or the store cannot be changed now."
-    };
-    notice(site, Section::Outbox, (status, "Not changed"), &text)
+    let why = "Nothing was changed: the row was sent, replaced or discarded in the meantime.";
+    form::not_changed(site, Section::Outbox, status, why)
 }

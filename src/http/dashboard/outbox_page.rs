@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Html;
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use super::form::{FormPage, button};
 use super::format::{ago, count, safe_text};
 use super::links::Deployments;
+use super::listing_parts::{self as parts, LISTED, Order, Paging};
 use super::outbox_rows::{deployments, last_answer, rows, subject};
 use super::page::{Place, Section, heading, page};
 use super::site::{Site, query};
@@ -18,12 +19,10 @@ use crate::http::api_error::ApiError;
 use crate::http::outbox::Outbox;
 use crate::http::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use crate::http::token::Token;
-use crate::store::{ListedGroup, OutboxFilter, OutboxGauge, OutboxPage, RowGroup, RowState};
+use crate::store::{GroupKind, ListedGroup, OutboxFilter, OutboxGauge, OutboxPage, RowGroup, RowState};
 
 /// Largest number of groups on a page.
 const MAX_GROUPS: usize = 50;
-/// Number of rows on a page.
-const LISTED: usize = 50;
 
 /// Query of the page.
 pub(in crate::http) struct OutboxPageQuery {
@@ -111,15 +110,22 @@ fn content(site: &Site, data: &OutboxData) -> Markup {
                 p.card.quiet { "No row." }
             } @else {
                 (rows(site, &data.rows.rows, &data.deployments, &data.token))
-                nav.pages aria-label="More rows" {
-                    @if data.query.cursor != 0 { a href={ (site.link("outbox")) (data.query.link(None)) "#rows" } { "← First" } }
-                    @if let Some(next) = data.rows.next {
-                        a href={ (site.link("outbox")) (data.query.link(Some(&next.to_string()))) "#rows" } rel="next" { "Next →" }
-                    }
-                }
+                (paging(site, data))
             }
         }
     }
+}
+
+fn paging(site: &Site, data: &OutboxData) -> Markup {
+    let page = |cursor: Option<&str>| site.link("outbox") + &data.query.link(cursor) + "#rows";
+    let paging = Paging {
+        label: "More rows",
+        order: Order::OldestFirst,
+        first: (data.query.cursor != 0).then(|| page(None)),
+        next: data.rows.next.map(|next| page(Some(&next.to_string()))),
+        file: None,
+    };
+    paging.render()
 }
 
 /// Number of rows of each backend that are not finished.
@@ -175,13 +181,13 @@ fn group_row(site: &Site, data: &OutboxData, listed: &ListedGroup) -> Markup {
             th scope="row" { (answer(&listed.group)) }
             td data-label="Backend" { (safe_text(&listed.group.backend)) }
             td.number data-label="Rows" { (listed.rows) }
-            td data-label="State" { (row_state(listed.group.state)) }
+            td data-label="State" { (kind(listed.group.kind)) }
             td.number data-label="Oldest" { (ago(data.now, listed.oldest_at)) " ago" }
             td data-label="Example" { (subject(site, &listed.subject, &data.deployments)) }
             td.actions data-label="Action" {
-                (button(&data.token, &site.link(&format!("outbox/{}/alike/retry", listed.example)), &FormPage::Outbox,
+                (button(&data.token, &site.link(&format!("outbox/{}/group/retry", listed.example)), &FormPage::Outbox,
                     "Retry", &format!("Retry {about}")))
-                a.discard href=(site.link(&format!("outbox/{}/alike/discard", listed.example)))
+                a.discard href=(site.link(&format!("outbox/{}/group/discard", listed.example)))
                     aria-label={ "Discard " (about) } { "Discard…" }
             }
         }
@@ -198,36 +204,16 @@ pub(super) fn answer(group: &RowGroup) -> Markup {
     last_answer(group.last_status, group.last_error.as_ref())
 }
 
-fn row_state(state: RowState) -> Markup {
-    html! { @match state {
-        RowState::Dead => { span.state.bad { "dead" } }
-        _ => { span.state { "suspect" } }
-    } }
+fn kind(kind: GroupKind) -> Markup {
+    html! { span.state.bad[kind == GroupKind::Dead] { (kind.as_str()) } }
 }
 
 fn filters(site: &Site, data: &OutboxData) -> Markup {
-    html! {
-        form.filters.card method="get" action=(site.link("outbox")) role="search" aria-label="Filters" {
-            label { "State"
-                select name="state" {
-                    option value="" { "any" }
-                    @for state in RowState::ALL {
-                        option value=(state.as_str()) selected[data.query.state == Some(*state)] { (state.as_str()) }
-                    }
-                }
-            }
-            label { "Backend"
-                select name="backend" {
-                    option value="" { "any" }
-                    @for backend in &data.backends {
-                        option value=(backend) selected[data.query.backend.as_ref() == Some(backend)] { (safe_text(backend)) }
-                    }
-                }
-            }
-            div.buttons {
-                button type="submit" { "Show" }
-                @if !data.query.link(None).is_empty() { a href=(site.link("outbox")) { "Clear" } }
-            }
-        }
-    }
+    let states = RowState::ALL.iter().map(|state| state.as_str());
+    let backends = data.backends.iter().map(String::as_str);
+    let fields = html! {
+        (parts::choice(("state", "State"), states, data.query.state.map(RowState::as_str)))
+        (parts::choice(("backend", "Backend"), backends, data.query.backend.as_deref()))
+    };
+    parts::filters(&site.link("outbox"), data.query.link(None).is_empty(), &fields)
 }

@@ -26,6 +26,15 @@ impl Section {
     pub(super) const ALL: [Self; 5] =
         [Self::Overview, Self::Failures, Self::Deployments, Self::Outbox, Self::Quarantine];
 
+    /// The section that a path belongs to, else the first page.
+    pub(super) fn of(path: &str) -> Self {
+        let first = path.trim_start_matches('/').split(['/', '.']).next().unwrap_or_default();
+        match first {
+            "services" | "teams" => Self::Failures,
+            first => Self::ALL.into_iter().find(|section| section.path() == first).unwrap_or(Self::Overview),
+        }
+    }
+
     /// Its name for people.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -133,6 +142,11 @@ pub(super) fn heading(site: &Site, title: &Markup) -> Markup {
     }
 }
 
+/// A list of facts, each with its name.
+pub(super) fn facts(facts: &[(&str, Markup)]) -> Markup {
+    html! { dl.card.facts { @for (name, fact) in facts { div { dt { (name) } dd { (fact) } } } } }
+}
+
 /// Way back from a page to the pages above it.
 pub(super) fn way_back(site: &Site, section: Section) -> Markup {
     html! {
@@ -161,4 +175,23 @@ pub(super) fn notice(
 /// A table that may be wider than the window. Only the table scrolls, also by keyboard; the page does not.
 pub(super) fn wide(label: &str, table: &Markup) -> Markup {
     html! { div.wide tabindex="0" role="region" aria-label=(label) { (table) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_leads_to_the_section() {
+        for (path, section) in [
+            ("/failures/Q1", Section::Failures),
+            ("/failures.csv", Section::Failures),
+            ("/teams/x", Section::Failures),
+            ("/quarantine/9", Section::Quarantine),
+            ("/nothing", Section::Overview),
+            ("/", Section::Overview),
+        ] {
+            assert_eq!(Section::of(path), section, "{path}");
+        }
+    }
 }

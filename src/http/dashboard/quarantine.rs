@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::{FormRejection, PathRejection};
-use axum::extract::{Form, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
-use super::form::{ButtonForm, FormPage, button, foreign_form, own_form};
+use super::form::{FormPage, OwnForm, button, not_changed};
 use super::format::{bytes, safe_text, text_or_dash};
-use super::page::{Place, Section, heading, notice, page, way_back};
+use super::listing_parts::{Order, Paging};
+use super::page::{Place, Section, facts, heading, notice, page, way_back};
 use super::site::Site;
 use crate::domain::printable::printable;
 use crate::http::api_error::ApiError;
@@ -44,7 +45,7 @@ pub(in crate::http) async fn list(
     TypedQuery(PageQuery { cursor }): TypedQuery<PageQuery>,
 ) -> Result<Html<String>, ApiError> {
     let found = quarantine.reads.read(move |reader| reader.quarantine(cursor, LISTED)).await?;
-    Ok(listing(&site, &found))
+    Ok(listing(&site, cursor, &found))
 }
 
 /// `GET /quarantine/{id}`
@@ -66,32 +67,36 @@ pub(in crate::http) async fn one(
 /// `POST /quarantine/{id}/retry`, from a form of the dashboard.
 pub(in crate::http) async fn retry(
     State(quarantine): State<Arc<Quarantine>>,
-    State(token): State<Arc<Token>>,
     site: Site,
     id: Result<Path<i64>, PathRejection>,
-    headers: HeaderMap,
-    form: Result<Form<ButtonForm>, FormRejection>,
+    OwnForm(back): OwnForm,
 ) -> Response {
-    if own_form(&token, form, &headers).is_none() {
-        return foreign_form(&site, Section::Quarantine);
-    }
     let Err(refused) = quarantine.read_again(id).await else {
-        return Redirect::to(&site.link("quarantine")).into_response();
+        return Redirect::to(&back.address(&site)).into_response();
     };
-    let text = html! {
-        "The webhook is still not understood, it contradicts a stored event, it has left the quarantine in the meantime, "
-        "or the store cannot be changed now."
+    let status = refused.status();
+    let why = match status {
+        StatusCode::NOT_FOUND => "Nothing was changed: the webhook left the quarantine in the meantime.",
+        _ => "Nothing was changed: the webhook is still not understood, or it contradicts a stored event.",
     };
-    notice(&site, Section::Quarantine, (refused.status(), "Not read"), &text)
+    not_changed(&site, Section::Quarantine, status, why)
 }
 
-fn listing(site: &Site, found: &QuarantinePage) -> Html<String> {
+fn listing(site: &Site, cursor: i64, found: &QuarantinePage) -> Html<String> {
     let table = html! {
         table.cards {
             caption.hidden { "Bodies in quarantine, oldest first" }
             thead { tr { th scope="col" { "Received" } th scope="col" { "Reason" } th.number scope="col" { "Size" } } }
             tbody { @for row in &found.rows { (listed(site, row)) } }
         }
+    };
+    let first = site.link("quarantine");
+    let paging = Paging {
+        label: "More bodies",
+        order: Order::OldestFirst,
+        next: found.next.map(|next| format!("{first}?cursor={next}")),
+        first: (cursor != 0).then_some(first),
+        file: None,
     };
     let content = html! {
         (heading(site, &html! { "Quarantine" }))
@@ -103,9 +108,7 @@ fn listing(site: &Site, found: &QuarantinePage) -> Html<String> {
             } @else {
                 div.card { (table) }
             }
-            @if let Some(next) = found.next {
-                nav.pages aria-label="More bodies" { a href={ (site.link("quarantine")) "?cursor=" (next) } rel="next" { "Next →" } }
-            }
+            (paging)
     };
     page(site, Place::At(Section::Quarantine), "Quarantine", &content)
 }
@@ -121,7 +124,7 @@ fn listed(site: &Site, row: &QuarantineRow) -> Markup {
 }
 
 fn row_page(site: &Site, Quarantined { row, body }: &Quarantined, token: &str) -> Html<String> {
-    let facts = [
+    let rows = [
         ("Received", site.zone().second(row.received_at)),
         ("Reason", html! { (safe_text(&row.reason)) }),
         ("Delivery", html! { (text_or_dash(row.delivery_id.as_ref())) }),
@@ -134,8 +137,8 @@ fn row_page(site: &Site, Quarantined { row, body }: &Quarantined, token: &str) -
     let content = html! {
         (way_back(site, Section::Quarantine))
         (heading(site, &html! { "Quarantine " (row.id) }))
-            dl.card.facts { @for (what, is) in &facts { div { dt { (what) } dd { (is) } } } }
-            (button(token, &site.link(&format!("quarantine/{}/retry", row.id)), &FormPage::Overview, "Read it again", "Read it again"))
+            (facts(&rows))
+            (button(token, &site.link(&format!("quarantine/{}/retry", row.id)), &FormPage::Quarantine, "Read it again", "Read it again"))
             h2 { (title) }
             div.card { div.wide tabindex="0" role="region" aria-label="Body" { pre { (lines(text)) } } }
     };

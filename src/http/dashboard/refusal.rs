@@ -43,7 +43,7 @@ fn accepts_pages(headers: &HeaderMap) -> bool {
 /// The refusal with a page as its body. Its status and headers stay.
 fn page_of(mut refused: Response, site: &Site, path: &str, text: &str) -> Response {
     let status = refused.status();
-    let page = notice(site, section_of(path), (status, title(status)), &html! { (sentence(text)) });
+    let page = notice(site, Section::of(path), (status, title(status)), &html! { (sentence(text)) });
     *refused.body_mut() = Body::new(page.into_body());
     let headers = refused.headers_mut();
     headers.remove(CONTENT_LENGTH);
@@ -52,42 +52,12 @@ fn page_of(mut refused: Response, site: &Site, path: &str, text: &str) -> Respon
     refused
 }
 
-/// The section that a path belongs to, else the first page.
-fn section_of(path: &str) -> Section {
-    let first = path.trim_start_matches('/').split(['/', '.']).next().unwrap_or_default();
-    match first {
-        "services" | "teams" => Section::Failures,
-        first => {
-            Section::ALL.into_iter().find(|section| section.path() == first).unwrap_or(Section::Overview)
-        }
-    }
-}
-
 fn title(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::BAD_REQUEST => "The address has a mistake",
+        StatusCode::BAD_REQUEST => "Invalid address",
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::METHOD_NOT_ALLOWED => "Not possible here",
         StatusCode::SERVICE_UNAVAILABLE => "Not possible now",
         _ => "Something went wrong",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_back_leads_to_the_section() {
-        for (path, section) in [
-            ("/failures/Q1", Section::Failures),
-            ("/failures.csv", Section::Failures),
-            ("/teams/x", Section::Failures),
-            ("/quarantine/9", Section::Quarantine),
-            ("/nothing", Section::Overview),
-            ("/", Section::Overview),
-        ] {
-            assert_eq!(section_of(path), section, "{path}");
-        }
     }
 }

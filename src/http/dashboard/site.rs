@@ -156,7 +156,7 @@ mod tests {
             ("/failures/Q1", "../", "../failures"),
             ("/services/a%2Fb", "../", "../failures"),
             ("/outbox/7/retry", "../../", "../../failures"),
-            ("/outbox/7/alike/retry", "../../../", "../../../failures"),
+            ("/outbox/7/group/retry", "../../../", "../../../failures"),
         ] {
             assert_eq!((site(path).link(""), site(path).link("failures")), (first.into(), failures.into()));
         }

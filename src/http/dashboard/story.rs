@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use super::attempts::attempts;
 use super::format::{NO_DATA, duration, name, names, safe_text, sentence, state, text_or_dash, web_page};
 use super::links::{self, Deployments};
-use super::page::{Place, Section, heading, notice, page, way_back, wide};
+use super::page::{Place, Section, facts, heading, notice, page, way_back, wide};
 use super::site::Site;
 use super::timeline::{Linked, timeline};
 use crate::domain::explain::Why;
@@ -122,7 +122,7 @@ fn summary(site: &Site, failure: &Failure, data: &StoryData) -> Markup {
     let text = |text: String| html! { (text) };
     let acknowledged_after =
         failure.acknowledged_at.map(|at| at.duration_since(failure.started_at).as_secs_f64());
-    let facts = [
+    let rows = [
         ("Started", site.zone().second(failure.started_at)),
         ("Ended", failure.finished_at.map_or_else(|| html! { "not yet" }, |at| site.zone().second(at))),
         ("Restored in", text(duration(failure.time_to_restore_seconds))),
@@ -145,7 +145,7 @@ fn summary(site: &Site, failure: &Failure, data: &StoryData) -> Markup {
                 " " a href=(url) rel="noreferrer" { "The incident at PagerDuty" }
             }
         }
-        dl.card.facts { @for (what, is) in &facts { div { dt { (what) } dd { (is) } } } }
+        (facts(&rows))
         @if safe_text(&title) != title {
             details {
                 summary { "The whole title" }

@@ -1,4 +1,4 @@
-//! What happened to a failure, in order: deployment, trigger, acknowledgement, resolution, reopening, fix.
+//! Timeline of a failure: deployment, trigger, acknowledgement, resolution, reopening, fix.
 
 use maud::{Markup, html};
 

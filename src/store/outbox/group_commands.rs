@@ -3,41 +3,61 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::commands::{CommandOutcome, CommandTotals, RowCommand, apply};
-use super::rows::{RowState, row_state};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
 
 /// Number of rows that one transaction changes, so that webhooks do not wait long.
 const AT_A_TIME: i64 = 1_000;
 
-/// Rows of one backend that need a person, and that have the same last answer: dead rows, or suspect rows, which still
-/// wait.
+/// Kind of rows that need a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupKind {
+    /// The backend rejected them.
+    Dead,
+    /// They still wait, but may never be accepted.
+    Suspect,
+}
+
+/// Rows of one kind and one backend, which have the same last answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowGroup {
     /// The backend.
     pub backend: String,
-    /// State of the rows: dead, or pending for suspect rows.
-    pub state: RowState,
+    /// Kind of the rows.
+    pub kind: GroupKind,
     /// Status of their last answer, if there was one.
     pub last_status: Option<u16>,
     /// Their last error.
     pub last_error: Option<String>,
 }
 
-impl RowGroup {
-    /// Condition by which the rows of a state are found, through an index that has these rows only.
-    pub(in crate::store) const fn condition(state: RowState) -> &'static str {
-        match state {
-            RowState::Dead => "o.state = 'dead'",
-            _ => "o.suspect = 1",
+impl GroupKind {
+    /// Both kinds.
+    pub(in crate::store) const ALL: [Self; 2] = [Self::Dead, Self::Suspect];
+
+    /// Word in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dead => "dead",
+            Self::Suspect => "suspect",
         }
     }
 
-    /// The group in these four columns.
+    /// Condition by which the rows are found, through an index that has these rows only.
+    pub(in crate::store) const fn condition(self) -> &'static str {
+        match self {
+            Self::Dead => "o.state = 'dead'",
+            Self::Suspect => "o.suspect = 1",
+        }
+    }
+}
+
+impl RowGroup {
+    /// The group in these four columns. The second one is `true` for dead rows.
     pub(in crate::store) fn of_columns(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             backend: row.get(0)?,
-            state: row_state(row, 1)?,
+            kind: if row.get(1)? { GroupKind::Dead } else { GroupKind::Suspect },
             last_status: row.get(2)?,
             last_error: row.get(3)?,
         })
@@ -56,7 +76,7 @@ pub(in crate::store) fn apply_to_group(
     let sql = format!(
         "SELECT o.id FROM outbox o WHERE {} AND o.backend = ?1 AND o.last_status IS ?2 AND o.last_error IS ?3
         AND o.id > ?4 ORDER BY o.id LIMIT ?5",
-        RowGroup::condition(group.state)
+        group.kind.condition()
     );
     let parameters = params![group.backend, group.last_status, group.last_error, after, AT_A_TIME];
     let rows: Vec<i64> =
@@ -73,7 +93,7 @@ pub(in crate::store) fn apply_to_group(
 
 /// The group of a row that needs a person. `None` if the row does not, or does not exist.
 pub(in crate::store) fn group_of(db: &rusqlite::Connection, row: i64) -> rusqlite::Result<Option<RowGroup>> {
-    const SQL: &str = "SELECT backend, state, last_status, last_error FROM outbox
+    const SQL: &str = "SELECT backend, state = 'dead', last_status, last_error FROM outbox
         WHERE id = ?1 AND (state = 'dead' OR suspect = 1)";
     db.prepare_cached(SQL)?.query_row([row], RowGroup::of_columns).optional()
 }

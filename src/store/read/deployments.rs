@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::place::{Place, cursor, place};
 use super::reader::Reader;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
@@ -51,10 +52,7 @@ impl Reader {
         filter: &DeploymentFilter,
         pending: PendingRule,
     ) -> Result<DeploymentPage, ReadError> {
-        let before = match &filter.cursor {
-            Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
-            None => (i64::MAX, i64::MAX),
-        };
+        let before = place(filter.cursor.as_deref())?;
         // No row has a number below 1.
         let until = filter.until.map_or((i64::MAX, i64::MAX), |until| (until.as_nanos(), 0));
         let before = before.min(until);
@@ -72,7 +70,7 @@ impl Reader {
 fn page(
     db: &Connection,
     filter: &DeploymentFilter,
-    (before_end, before_id): (i64, i64),
+    (before_end, before_id): Place,
     pending: PendingRule,
 ) -> rusqlite::Result<DeploymentPage> {
     let since = filter.since.map_or(i64::MIN, Timestamp::as_nanos);
@@ -152,16 +150,6 @@ pub(super) fn view(
 
 fn ids(db: &Connection, sql: &str, row: i64) -> rusqlite::Result<Vec<String>> {
     db.prepare_cached(sql)?.query_map([row], |columns| columns.get(0))?.collect()
-}
-
-fn cursor((finished_at_ns, id): (i64, i64)) -> String {
-    format!("{finished_at_ns}-{id}")
-}
-
-fn parse_cursor(text: &str) -> Option<(i64, i64)> {
-    // From the right: a time before 1970 has a minus sign.
-    let (finished_at_ns, id) = text.rsplit_once('-')?;
-    Some((finished_at_ns.parse().ok()?, id.parse().ok()?))
 }
 
 #[cfg(test)]

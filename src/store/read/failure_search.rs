@@ -10,12 +10,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::failure_filter::FailureFilter;
 use super::failure_kinds::{KindRow, MatchingKinds};
+use super::place::Place;
 use crate::domain::failure::FailureState;
 use crate::domain::timestamp::Timestamp;
 
-/// When to read in order, and when to merge.
+/// Limits that decide between reading in order and merging.
 #[derive(Debug)]
-struct Effort {
+struct Limits {
     /// Largest number of kinds that are merged at once.
     few: usize,
     /// Number of failures that are read in order before all kinds are listed.
@@ -24,7 +25,7 @@ struct Effort {
     scanned_for_a_kind: usize,
 }
 
-const EFFORT: Effort = Effort { few: 2_000, scanned: 2_000, scanned_for_a_kind: 8 };
+const LIMITS: Limits = Limits { few: 2_000, scanned: 2_000, scanned_for_a_kind: 8 };
 
 /// The next failure of a kind that is not open. The state is in the text: with a parameter SQLite could not use the
 /// index.
@@ -44,9 +45,6 @@ const OPEN_IN_ORDER: &str = "SELECT started_at_ns, id, kind FROM failure
     WHERE state = 'open' AND finished_at_ns IS NULL AND started_at_ns >= ?1 AND (started_at_ns, id) < (?2, ?3)
     ORDER BY started_at_ns DESC, id DESC";
 
-/// Place of a failure in the listing: its start in nanoseconds, and its row.
-pub(super) type Place = (i64, i64);
-
 /// A search that is under way.
 struct Search<'a> {
     db: &'a Connection,
@@ -65,7 +63,7 @@ pub(super) fn search(
     after: Place,
     most: usize,
 ) -> rusqlite::Result<Vec<Place>> {
-    Search::new(db, filter, after, most).run(&EFFORT)
+    Search::new(db, filter, after, most).run(&LIMITS)
 }
 
 impl<'a> Search<'a> {
@@ -74,18 +72,18 @@ impl<'a> Search<'a> {
         Self { db, filter, since_ns, last: after, most, found: Vec::new() }
     }
 
-    fn run(mut self, effort: &Effort) -> rusqlite::Result<Vec<Place>> {
+    fn run(mut self, limits: &Limits) -> rusqlite::Result<Vec<Place>> {
         let Some(mut kinds) = MatchingKinds::of(self.db, self.filter) else {
             self.in_order(usize::MAX, |_| Ok(true))?;
             return Ok(self.found);
         };
-        let mut all = kinds.list(effort.few.saturating_add(1))?;
-        if all.len() > effort.few {
-            if self.in_order(effort.scanned, |kind| kinds.contain(kind))? {
+        let mut all = kinds.list(limits.few.saturating_add(1))?;
+        if all.len() > limits.few {
+            if self.in_order(limits.scanned, |kind| kinds.contain(kind))? {
                 return Ok(self.found);
             }
             all = kinds.list(usize::MAX)?;
-            let worthwhile = all.len().saturating_mul(effort.scanned_for_a_kind);
+            let worthwhile = all.len().saturating_mul(limits.scanned_for_a_kind);
             let matching: HashSet<i64> = all.iter().map(|kind| kind.row).collect();
             if self.in_order(worthwhile, |kind| Ok(matching.contains(&kind)))? {
                 return Ok(self.found);

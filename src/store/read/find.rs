@@ -68,7 +68,7 @@ impl Reader {
         Ok(load(&self.lock(), SQL, params![text, limit])?.into_iter().map(FoundId::from).collect())
     }
 
-    /// What `matching` finds for the id itself, else for its beginning.
+    /// Finds the id itself, else the ids that begin with it, by `matching`.
     fn search(
         &self,
         text: &str,
@@ -80,7 +80,7 @@ impl Reader {
             return Ok(Vec::new());
         }
         let mut db = self.lock();
-        // One view of the store for all that is read.
+        // One snapshot of the store for all reads.
         let db = db.transaction()?;
         for pattern in patterns(text) {
             let mut found = matching(&db, &pattern)?;

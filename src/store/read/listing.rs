@@ -3,8 +3,9 @@
 use rusqlite::Connection;
 
 use super::failure_filter::FailureFilter;
-use super::failure_search::{Place, search};
+use super::failure_search::search;
 use super::forwarded::{Forwarded, forwarded};
+use super::place::{cursor, place};
 use super::reader::Reader;
 use crate::domain::failure::Failure;
 use crate::store::engine::error::ReadError;
@@ -33,12 +34,9 @@ pub struct ListedFailure {
 impl Reader {
     /// The failures that pass the filter.
     pub fn failures(&self, filter: &FailureFilter) -> Result<FailurePage, ReadError> {
-        let after = match &filter.cursor {
-            Some(cursor) => parse_cursor(cursor).ok_or(ReadError::Cursor)?,
-            None => (i64::MAX, i64::MAX),
-        };
+        let after = place(filter.cursor.as_deref())?;
         let mut db = self.lock();
-        // One view of the store for all that is read.
+        // One snapshot of the store for all reads.
         let db = db.transaction()?;
         let mut places = search(&db, filter, after, filter.limit.saturating_add(1))?;
         let has_more = places.len() > filter.limit;
@@ -57,13 +55,4 @@ fn listed(db: &Connection, id: i64) -> rusqlite::Result<ListedFailure> {
         listed.deployment = row.get(2)?;
         Ok(ListedFailure { failure: listed, revision: row.get(0)?, forwarded: forwarded(db, id)? })
     })
-}
-
-fn cursor((started_at_ns, id): Place) -> String {
-    format!("{started_at_ns}-{id}")
-}
-
-fn parse_cursor(text: &str) -> Option<Place> {
-    let (started_at_ns, id) = text.split_once('-')?;
-    Some((started_at_ns.parse().ok()?, id.parse().ok()?))
 }

@@ -19,6 +19,7 @@ mod open_now;
 mod outbox;
 mod outbox_groups;
 mod outbox_search;
+mod place;
 #[cfg(test)]
 mod plan;
 mod pool;
@@ -41,7 +42,7 @@ pub use forwarded::{ForwardState, Forwarded};
 pub use gauges::{OutboxGauge, StoreGauges};
 pub use growth::Growth;
 pub use listing::{FailurePage, ListedFailure};
-pub use open_now::{OpenFilter, OpenNow};
+pub use open_now::OpenNow;
 pub use outbox::{OutboxFilter, OutboxPage, OutboxRow};
 pub use outbox_groups::{DeadRow, ListedGroup};
 pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody};

@@ -1,30 +1,14 @@
 //! The open failures that matter most.
 
-use rusqlite::Row;
+use rusqlite::params;
 
+use super::failure_filter::FailureFilter;
 use super::reader::Reader;
 use crate::domain::failure::Failure;
-use crate::domain::figures::FailureTraits;
 use crate::domain::severity::severity_rank;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
-use crate::store::state::figure_columns::kind;
 use crate::store::state::stored_failure::failure;
-
-/// Open failures to list.
-#[derive(Debug, Clone, Default)]
-pub struct OpenFilter {
-    /// Only those in this env.
-    pub env: Option<String>,
-    /// Only those that count for this service.
-    pub service: Option<String>,
-    /// Only those of this team.
-    pub team: Option<String>,
-    /// Only those of this severity.
-    pub severity: Option<String>,
-    /// Largest number of failures.
-    pub limit: usize,
-}
 
 /// Open failures.
 #[derive(Debug, Default)]
@@ -35,24 +19,30 @@ pub struct OpenNow {
     pub failures: Vec<Failure>,
 }
 
-/// Place of an open failure among the others, and its row.
-type Ranked = (u32, Timestamp, i64);
+/// Rank of an open failure's severity, its start in nanoseconds, and its row.
+type Ranked = (u32, i64, i64);
+
+/// The open failures. SQLite keeps the order of a CROSS JOIN: they are few, and an index covers them.
+const OPEN: &str =
+    "SELECT failure.id, started_at_ns, severity FROM failure CROSS JOIN failure_kind k ON k.id = kind
+    WHERE failure.state = 'open' AND finished_at_ns IS NULL AND started_at_ns >= ?1
+    AND (?2 IS NULL OR env = ?2) AND (?3 IS NULL OR team = ?3) AND (?4 IS NULL OR severity = ?4)
+    AND (?5 IS NULL OR EXISTS (SELECT 1 FROM failure_kind_service s WHERE s.service = ?5 AND s.kind = k.id))";
 
 impl Reader {
-    /// The open failures that pass the filter.
-    pub fn open_now(&self, filter: &OpenFilter) -> Result<OpenNow, ReadError> {
-        const OPEN: &str = "SELECT id, started_at_ns, counts_for FROM failure
-            WHERE state = 'open' AND finished_at_ns IS NULL AND counts_for IS NOT NULL";
+    /// The open failures that pass the filter. Its state and its cursor are not used.
+    pub fn open_now(&self, filter: &FailureFilter) -> Result<OpenNow, ReadError> {
         const ONE: &str = "SELECT evaluated FROM failure WHERE id = ?1";
+        let FailureFilter { since, env, team, severity, service, .. } = filter;
+        let since = since.map_or(i64::MIN, Timestamp::as_nanos);
         let mut db = self.lock();
         // One snapshot of the store for all reads.
         let db = db.transaction()?;
-        let mut ranked: Vec<Ranked> = Vec::new();
-        let mut statement = db.prepare_cached(OPEN)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            ranked.extend(filter.ranked(row)?);
-        }
+        let mut open = db.prepare_cached(OPEN)?;
+        let ranked = open.query_map(params![since, env, team, severity, service], |row| {
+            Ok((severity_rank(row.get_ref(2)?.as_str_or_null()?), row.get(1)?, row.get(0)?))
+        })?;
+        let mut ranked: Vec<Ranked> = ranked.collect::<Result<_, _>>()?;
         ranked.sort_unstable();
         let mut one = db.prepare_cached(ONE)?;
         let failures = ranked
@@ -60,23 +50,5 @@ impl Reader {
             .take(filter.limit)
             .map(|(.., row)| one.query_row([row], |row| failure(row.get_ref(0)?.as_str()?)));
         Ok(OpenNow { count: ranked.len(), failures: failures.collect::<rusqlite::Result<_>>()? })
-    }
-}
-
-impl OpenFilter {
-    /// The place of a failure. `None` if it does not pass.
-    fn ranked(&self, row: &Row<'_>) -> rusqlite::Result<Option<Ranked>> {
-        let traits = kind(row.get_ref(2)?.as_str()?)?;
-        let started_at = Timestamp::from_nanos(row.get(1)?);
-        let place = (severity_rank(traits.severity.as_deref()), started_at, row.get(0)?);
-        Ok(self.passes(&traits).then_some(place))
-    }
-
-    fn passes(&self, traits: &FailureTraits) -> bool {
-        let is = |asked: Option<&String>, own: Option<&String>| asked.is_none() || asked == own;
-        is(self.env.as_ref(), Some(&traits.env))
-            && self.service.as_ref().is_none_or(|service| traits.services.contains(service))
-            && is(self.team.as_ref(), traits.team.as_ref())
-            && is(self.severity.as_ref(), traits.severity.as_ref())
     }
 }

@@ -108,7 +108,7 @@ impl Reader {
     pub fn outbox(&self, filter: &OutboxFilter) -> Result<OutboxPage, ReadError> {
         let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
         let mut db = self.lock();
-        // One view of the store for all that is read.
+        // One snapshot of the store for all reads.
         let db = db.transaction()?;
         let mut ids = search(&db, (filter.state, filter.backend.as_deref()), filter.after, one_more)?;
         let has_more = ids.len() > filter.limit;

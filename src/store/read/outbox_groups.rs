@@ -7,14 +7,14 @@ use crate::domain::forwarding::Subject;
 use crate::domain::id::FailureId;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
-use crate::store::outbox::group_commands::{RowGroup, group_of};
-use crate::store::outbox::rows::{RowState, subject};
+use crate::store::outbox::group_commands::{GroupKind, RowGroup, group_of};
+use crate::store::outbox::rows::subject;
 use crate::store::state::failure::FailureRow;
 
 /// A group of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedGroup {
-    /// Its backend, state and answer.
+    /// Its backend, kind and answer.
     pub group: RowGroup,
     /// Number of its rows.
     pub rows: i64,
@@ -41,25 +41,25 @@ impl Reader {
     /// The groups of dead and of suspect rows, of one backend or of all, the largest first; at most `limit`.
     pub fn outbox_groups(&self, backend: Option<&str>, limit: usize) -> Result<Vec<ListedGroup>, ReadError> {
         let mut db = self.lock();
-        // One view of the store for all that is read.
+        // One snapshot of the store for all reads.
         let db = db.transaction()?;
         let mut groups = Vec::new();
-        for state in [RowState::Dead, RowState::Pending] {
-            groups.extend(groups_in(&db, state, backend, limit)?);
+        for kind in GroupKind::ALL {
+            groups.extend(groups_in(&db, kind, backend, limit)?);
         }
         groups.sort_by_key(|group| std::cmp::Reverse(group.rows));
         groups.truncate(limit);
         Ok(groups)
     }
 
-    /// The group of a row, with the number of its rows. `None` if the row needs nobody, or does not exist.
+    /// The group of a row, with the number of its rows. `None` if the row needs no attention, or does not exist.
     pub fn outbox_group_of(&self, row: i64) -> Result<Option<ListedGroup>, ReadError> {
         let mut db = self.lock();
-        // One view of the store for both reads.
+        // One snapshot of the store for all reads.
         let db = db.transaction()?;
         let Some(group) = group_of(&db, row)? else { return Ok(None) };
         let condition = "o.last_status IS ?3 AND o.last_error IS ?4";
-        let sql = grouped(group.state, condition);
+        let sql = grouped(group.kind, condition);
         let parameters = params![group.backend, 1, group.last_status, group.last_error];
         let found = db.prepare_cached(&sql)?.query_map(parameters, listed)?.next().transpose()?;
         Ok(found)
@@ -70,7 +70,7 @@ impl Reader {
         const SQL: &str =
             "SELECT id, backend, revision FROM outbox WHERE failure = ?1 AND state = 'dead' ORDER BY id";
         let mut db = self.lock();
-        // One view of the store for both reads.
+        // One snapshot of the store for all reads.
         let db = db.transaction()?;
         let Some(row) = FailureRow::load(&db, failure)?.and_then(|row| row.id) else { return Ok(Vec::new()) };
         let mut statement = db.prepare_cached(SQL)?;
@@ -83,22 +83,22 @@ impl Reader {
 
 fn groups_in(
     db: &Connection,
-    state: RowState,
+    kind: GroupKind,
     backend: Option<&str>,
     limit: usize,
 ) -> rusqlite::Result<Vec<ListedGroup>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut statement = db.prepare_cached(&grouped(state, "true"))?;
+    let mut statement = db.prepare_cached(&grouped(kind, "true"))?;
     statement.query_map(params![backend, limit], listed)?.collect()
 }
 
-/// Groups of the rows in this state that meet a condition, the largest first.
-fn grouped(state: RowState, condition: &str) -> String {
-    let is_in_state = RowGroup::condition(state);
+/// Groups of the rows of this kind that meet a condition, the largest first.
+fn grouped(kind: GroupKind, condition: &str) -> String {
+    let is_of_kind = kind.condition();
     format!(
         "SELECT g.*, failure_id, deployment_id FROM (
-            SELECT o.backend, o.state, o.last_status, o.last_error, count(*) AS number, min(o.created_at_ns), min(o.id) AS first
-            FROM outbox o WHERE {is_in_state} AND (?1 IS NULL OR o.backend = ?1) AND {condition}
+            SELECT o.backend, o.state = 'dead', o.last_status, o.last_error, count(*) AS number, min(o.created_at_ns), min(o.id) AS first
+            FROM outbox o WHERE {is_of_kind} AND (?1 IS NULL OR o.backend = ?1) AND {condition}
             GROUP BY o.backend, o.state, o.last_status, o.last_error ORDER BY number DESC, first LIMIT ?2
         ) g JOIN outbox o ON o.id = g.first
             LEFT JOIN failure f ON f.id = o.failure LEFT JOIN deployment d ON d.id = o.deployment"

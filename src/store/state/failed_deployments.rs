@@ -2,7 +2,7 @@
 
 use crate::store::engine::session::Session;
 
-/// Notes for a failure's cause, before and after a change of the failure, if it caused a failure that counts.
+/// Updates `failed` of the deployments that were and are the cause of a changed failure.
 pub(super) fn note(session: &Session<'_>, causes: [Option<i64>; 2]) -> rusqlite::Result<()> {
     // Most changes of a failure change nothing here: then no row is written.
     const SQL: &str = "UPDATE deployment SET failed = NOT failed WHERE id = ?1 AND failed <> EXISTS (

@@ -186,11 +186,3 @@ async fn every_filter_is_served_by_an_index_in_the_order_of_the_listing() {
         assert!(is_one_search, "{sql}: {steps:?}");
     }
 }
-
-#[test]
-fn a_cursor_is_read_back() {
-    for place in [(0, 1), (-5, 3), (i64::MAX, i64::MAX)] {
-        assert_eq!(parse_cursor(&cursor(place)), Some(place));
-    }
-    assert_eq!(parse_cursor("5"), None);
-}

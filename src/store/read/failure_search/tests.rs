@@ -66,8 +66,8 @@ prop_compose! {
     }
 }
 
-fn effort() -> impl Strategy<Value = Effort> {
-    (0..30_usize, 0..12_usize, 0..2_usize).prop_map(|(few, scanned, scanned_for_a_kind)| Effort {
+fn limits() -> impl Strategy<Value = Limits> {
+    (0..30_usize, 0..12_usize, 0..2_usize).prop_map(|(few, scanned, scanned_for_a_kind)| Limits {
         few,
         scanned,
         scanned_for_a_kind,
@@ -128,15 +128,15 @@ proptest! {
     #[test]
     fn pages_of_any_filter_are_those_of_a_plain_filter(
         failures in vec(one_failure(), 0..60),
-        asked in vec((filter(), effort(), 1..9_usize), 12),
+        asked in vec((filter(), limits(), 1..9_usize), 12),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let db = runtime.block_on(saved(folder.path(), failures.clone()));
-        for (filter, effort, most) in asked {
+        for (filter, limits, most) in asked {
             let (mut listed, mut after) = (Vec::new(), (i64::MAX, i64::MAX));
             loop {
-                let page = Search::new(&db, &filter, after, most).run(&effort).unwrap();
+                let page = Search::new(&db, &filter, after, most).run(&limits).unwrap();
                 let Some(last) = page.last() else { break };
                 after = *last;
                 listed.extend(page);
