@@ -1,7 +1,7 @@
 //! State of each backend in words.
 
 use super::data::DashboardData;
-use super::format::{NO_DATA, ago, count, safe_text, second};
+use super::format::{NO_DATA, ago, count, safe_text};
 use super::health_row::HealthRow;
 use crate::domain::lane::{BackendState, Lane};
 use crate::store::BackendStatus;
@@ -40,7 +40,8 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
 fn row(data: &DashboardData, status: &BackendStatus) -> HealthRow {
     let waiting = count(status.waiting, "row");
     let since = status.since.map(|at| format!(" for {}", ago(data.now, at))).unwrap_or_default();
-    let next = status.next_attempt_at.map_or_else(|| NO_DATA.to_owned(), second);
+    let zone = data.site.zone();
+    let next = status.next_attempt_at.map_or_else(|| NO_DATA.to_owned(), |at| zone.second_text(at));
     let says = match status.state {
         BackendState::Idle => "No row waits.".to_owned(),
         BackendState::Delivering => format!("The backend accepts requests. {waiting} to be sent."),
