@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::board_view::BoardView;
+use super::deployment_table::DeploymentRows;
 use super::failure_table::FailureRows;
 use super::filter_bar::Suggestions;
 use super::overview_query::OverviewQuery;
@@ -10,7 +12,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::http::boards::Board;
 use crate::http::cached_figures::Computed;
 use crate::http::requests::LastRequests;
-use crate::store::{DeploymentPage, OpenNow, StoreGauges, StoreOutage};
+use crate::store::{OpenNow, StoreGauges, StoreOutage};
 use crate::telemetry::reconciliation::ReconciliationState;
 
 /// Everything that the first page shows.
@@ -42,7 +44,7 @@ pub(super) struct DashboardData {
     /// The latest failures.
     pub(super) recent: FailureRows,
     /// The latest deployments.
-    pub(super) deployments: DeploymentPage,
+    pub(super) deployments: DeploymentRows,
     /// Configured backends.
     pub(super) backends: Vec<String>,
     /// Gauges of the store.
@@ -58,6 +60,11 @@ pub(super) struct DashboardData {
 }
 
 impl DashboardData {
+    /// The figures, for tiles and charts.
+    pub(super) fn view(&self) -> BoardView<'_> {
+        BoardView { site: &self.site, figures: &self.figures, query: &self.query, now: self.now }
+    }
+
     /// `true` if nothing was stored yet.
     pub(super) fn is_empty(&self) -> bool {
         self.last_received_at.is_none()

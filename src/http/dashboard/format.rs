@@ -96,21 +96,6 @@ pub(super) fn bytes(bytes: u64) -> String {
     shown
 }
 
-/// `2026-11-02 09:14`, in UTC.
-pub(super) fn minute(at: Timestamp) -> String {
-    to(at, "2026-11-02T09:14")
-}
-
-/// `2026-11-02 09:14:07`, in UTC.
-pub(super) fn second(at: Timestamp) -> String {
-    to(at, "2026-11-02T09:14:07")
-}
-
-/// Beginning of a time, with the length of the example.
-fn to(at: Timestamp, example: &str) -> String {
-    at.to_string().chars().take(example.len()).collect::<String>().replace('T', " ")
-}
-
 /// The URL from a webhook if it is a web page. No other URL becomes a link.
 pub(super) fn web_page(url: Option<&str>) -> Option<&str> {
     url.filter(|url| url.starts_with("https://") || url.starts_with("http://"))

@@ -9,9 +9,9 @@ use super::site::Site;
 /// Parts of the dashboard that the navigation leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
-    /// The first page.
+    /// The first page, services and teams.
     Overview,
-    /// Failures, services and teams.
+    /// Failures.
     Failures,
     /// Deployments.
     Deployments,
@@ -29,10 +29,7 @@ impl Section {
     /// The section that a path belongs to, else the first page.
     pub(super) fn of(path: &str) -> Self {
         let first = path.trim_start_matches('/').split(['/', '.']).next().unwrap_or_default();
-        match first {
-            "services" | "teams" => Self::Failures,
-            first => Self::ALL.into_iter().find(|section| section.path() == first).unwrap_or(Self::Overview),
-        }
+        Self::ALL.into_iter().find(|section| section.path() == first).unwrap_or(Self::Overview)
     }
 
     /// Its name for people.
@@ -186,7 +183,7 @@ mod tests {
         for (path, section) in [
             ("/failures/Q1", Section::Failures),
             ("/failures.csv", Section::Failures),
-            ("/teams/x", Section::Failures),
+            ("/teams/x", Section::Overview),
             ("/quarantine/9", Section::Quarantine),
             ("/nothing", Section::Overview),
             ("/", Section::Overview),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::data::DashboardData;
-use super::format::{ago, minute, safe_text};
+use super::format::{ago, safe_text};
 use super::health_row::HealthRow;
+use super::site::Zone;
 use crate::domain::timestamp::Timestamp;
 use crate::http::source_requests::{LastRefusal, LastWebhooks, RefusedWebhook};
 use crate::sources::RefusalText;
@@ -15,16 +16,16 @@ pub(super) fn webhooks(data: &DashboardData) -> impl Iterator<Item = HealthRow> 
     sources.iter().map(|last| {
         let about =
             if sources.len() == 1 { "Webhooks".to_owned() } else { format!("Webhooks of {}", last.title) };
-        webhooks_of(last, about, data.now)
+        webhooks_of(last, about, data.now, data.site.zone())
     })
 }
 
-fn webhooks_of(last: &LastWebhooks, about: String, now: Timestamp) -> HealthRow {
+fn webhooks_of(last: &LastWebhooks, about: String, now: Timestamp, zone: &Zone) -> HealthRow {
     let accepted = match last.accepted_at {
         Some(at) => {
             let test = last.accepted_test.as_ref();
             let test = test.map(|event_type| format!(", a test event, {event_type}")).unwrap_or_default();
-            format!("The last one was accepted {} ago ({}{test}).", ago(now, at), minute(at))
+            format!("The last one was accepted {} ago ({}{test}).", ago(now, at), zone.minute_text(at))
         }
         None => "No webhook was accepted yet.".to_owned(),
     };
@@ -51,12 +52,14 @@ const ALARM_PERIOD: Duration = Duration::from_hours(24);
 
 /// Row of the event API. It is red for a day after a refused request, unless a later request was accepted.
 pub(super) fn events_api(data: &DashboardData) -> HealthRow {
-    let received = &data.received;
+    let (received, zone) = (&data.received, data.site.zone());
     let last = match data.last_deployment_at {
         Some(at) if at > data.now => {
-            format!("The last deployment finishes in the future, at {}.", minute(at))
+            format!("The last deployment finishes in the future, at {}.", zone.minute_text(at))
         }
-        Some(at) => format!("The last deployment finished {} ago ({}).", ago(data.now, at), minute(at)),
+        Some(at) => {
+            format!("The last deployment finished {} ago ({}).", ago(data.now, at), zone.minute_text(at))
+        }
         None => "There is no deployment yet.".to_owned(),
     };
     let is_unresolved =

@@ -17,6 +17,11 @@ use crate::domain::timestamp::Timestamp;
 /// Characters that are encoded in a part of a path or a query.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b':');
 
+/// Format of a date and time without seconds.
+const MINUTE: &str = "%Y-%m-%d %H:%M";
+/// Format of a date and time with seconds.
+const SECOND: &str = "%Y-%m-%d %H:%M:%S";
+
 /// Time zone in which the pages show times.
 pub(in crate::http) struct Zone(TimeZone);
 
@@ -33,17 +38,27 @@ impl Zone {
 
     /// Date and time without seconds: `2026-11-02 09:14`.
     pub(super) fn minute(&self, at: Timestamp) -> Markup {
-        self.time(at, "%Y-%m-%d %H:%M")
+        self.time(at, MINUTE)
     }
 
     /// Date and time with seconds: `2026-11-02 09:14:07`.
     pub(super) fn second(&self, at: Timestamp) -> Markup {
-        self.time(at, "%Y-%m-%d %H:%M:%S")
+        self.time(at, SECOND)
     }
 
     /// Date and time with seconds and the zone's abbreviation: `2026-11-02 09:14:07 CET`.
     pub(super) fn exact(&self, at: Timestamp) -> Markup {
         self.time(at, "%Y-%m-%d %H:%M:%S %Z")
+    }
+
+    /// Date and time without seconds, for a sentence: `2026-11-02 09:14`.
+    pub(super) fn minute_text(&self, at: Timestamp) -> String {
+        self.text(at, MINUTE)
+    }
+
+    /// Date and time with seconds, for a sentence: `2026-11-02 09:14:07`.
+    pub(super) fn second_text(&self, at: Timestamp) -> String {
+        self.text(at, SECOND)
     }
 
     /// Date, as queries take it: `2026-11-02`.
@@ -184,6 +199,8 @@ mod tests {
         let shown = berlin.exact(at).into_string();
         assert_eq!(shown, "<time datetime=\"2026-11-02T09:14:07.250Z\">2026-11-02 10:14:07 CET</time>");
         assert_eq!((berlin.date(at), berlin.short_day(at)), ("2026-11-02".to_owned(), "2 Nov".to_owned()));
+        assert_eq!(berlin.minute_text(at), "2026-11-02 10:14");
+        assert_eq!(berlin.second_text(at), "2026-11-02 10:14:07");
         assert_eq!(site("/").zone().name(), "UTC");
     }
 }
