@@ -1,6 +1,6 @@
 //! The open failures that matter most.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::failure_filter::FailureFilter;
 use super::reader::Reader;
@@ -20,7 +20,7 @@ pub struct OpenNow {
 }
 
 /// Rank of an open failure's severity, its start in nanoseconds, and its row.
-type Ranked = (u32, i64, i64);
+pub(super) type Ranked = (u32, i64, i64);
 
 /// The open failures. SQLite keeps the order of a CROSS JOIN: they are few, and an index covers them.
 const OPEN: &str =
@@ -33,17 +33,10 @@ impl Reader {
     /// The open failures that pass the filter. Its state and its cursor are not used.
     pub fn open_now(&self, filter: &FailureFilter) -> Result<OpenNow, ReadError> {
         const ONE: &str = "SELECT evaluated FROM failure WHERE id = ?1";
-        let FailureFilter { since, env, team, severity, service, .. } = filter;
-        let since = since.map_or(i64::MIN, Timestamp::as_nanos);
         let mut db = self.lock();
         // One snapshot of the store for all reads.
         let db = db.transaction()?;
-        let mut open = db.prepare_cached(OPEN)?;
-        let ranked = open.query_map(params![since, env, team, severity, service], |row| {
-            Ok((severity_rank(row.get_ref(2)?.as_str_or_null()?), row.get(1)?, row.get(0)?))
-        })?;
-        let mut ranked: Vec<Ranked> = ranked.collect::<Result<_, _>>()?;
-        ranked.sort_unstable();
+        let ranked = ranked(&db, filter)?;
         let mut one = db.prepare_cached(ONE)?;
         let failures = ranked
             .iter()
@@ -51,4 +44,17 @@ impl Reader {
             .map(|(.., row)| one.query_row([row], |row| failure(row.get_ref(0)?.as_str()?)));
         Ok(OpenNow { count: ranked.len(), failures: failures.collect::<rusqlite::Result<_>>()? })
     }
+}
+
+/// The open failures that pass the filter, in the order of their ranks.
+pub(super) fn ranked(db: &Connection, filter: &FailureFilter) -> rusqlite::Result<Vec<Ranked>> {
+    let FailureFilter { since, env, team, severity, service, .. } = filter;
+    let since = since.map_or(i64::MIN, Timestamp::as_nanos);
+    let mut open = db.prepare_cached(OPEN)?;
+    let ranked = open.query_map(params![since, env, team, severity, service], |row| {
+        Ok((severity_rank(row.get_ref(2)?.as_str_or_null()?), row.get(1)?, row.get(0)?))
+    })?;
+    let mut ranked: Vec<Ranked> = ranked.collect::<Result<_, _>>()?;
+    ranked.sort_unstable();
+    Ok(ranked)
 }

@@ -16,6 +16,7 @@ use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::store::engine::schema::{open_to_read, open_to_write};
 use crate::store::engine::session::Session;
+use crate::store::read::open_now::ranked;
 use crate::store::read::plan::assert_searches;
 use crate::store::state::failure::{Facts, FailureRow};
 use crate::store::{CommitObserver, MAX_BACKLOG, Settings, Store};
@@ -142,6 +143,11 @@ proptest! {
                 listed.extend(page);
             }
             prop_assert_eq!(listed, expected(&filter, &failures), "{:?}", filter);
+            let open = FailureFilter { state: Some(FailureState::Open), ..filter };
+            let mut ranked: Vec<Place> =
+                ranked(&db, &open).unwrap().into_iter().map(|(_, start, row)| (start, row)).collect();
+            ranked.sort_unstable_by(|a, b| b.cmp(a));
+            prop_assert_eq!(ranked, expected(&open, &failures), "{:?}", open);
         }
     }
 }
