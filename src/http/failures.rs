@@ -47,13 +47,14 @@ pub(super) struct FailuresQuery {
     env: Option<String>,
     severity: Option<String>,
     since: Option<String>,
+    until: Option<String>,
     limit: usize,
     cursor: Option<String>,
 }
 
 impl FromQuery for FailuresQuery {
     const NAMES: &'static [&'static str] =
-        &["state", "service", "team", "env", "severity", "since", "limit", "cursor"];
+        &["state", "service", "team", "env", "severity", "since", "until", "limit", "cursor"];
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         Ok(Self {
@@ -63,6 +64,7 @@ impl FromQuery for FailuresQuery {
             env: parameters.text("env"),
             severity: parameters.text("severity"),
             since: parameters.text("since"),
+            until: parameters.text("until"),
             limit: parameters.limit()?,
             cursor: parameters.text("cursor"),
         })
@@ -74,7 +76,7 @@ pub(super) async fn list(
     State(failures): State<Arc<FailureLookup>>,
     TypedQuery(query): TypedQuery<FailuresQuery>,
 ) -> Result<Response, ApiError> {
-    let since = query.since.as_deref().and_then(name);
+    let [since, until] = [&query.since, &query.until].map(|time| time.as_deref().and_then(name));
     let filter = FailureFilter {
         state: query.state,
         service: named(query.service),
@@ -82,6 +84,7 @@ pub(super) async fn list(
         env: named(query.env),
         severity: named(query.severity),
         since: parse_time("since", since, failures.clock.now(), &failures.timezone)?,
+        until: parse_time("until", until, failures.clock.now(), &failures.timezone)?,
         limit: query.limit,
         cursor: named(query.cursor),
     };

@@ -265,7 +265,7 @@ async fn weeks_begin_on_monday_in_the_configured_time_zone() {
         let page = daemon.get("/").await.body;
         assert!(page.contains(&format!("Times are in {timezone}.")), "{page}");
         assert!(page.contains("from 2026-10-19 to 2026-11-16: 1 deployment"), "{page}");
-        let link = "href=\"./deployments?since=2026-11-16\"";
+        let link = "href=\"./deployments?since=2026-11-16&amp;env=production\"";
         assert!(page.contains(link) && page.contains("2026-11-16: 1 deployment, 0 failed"), "{page}");
     }
 }

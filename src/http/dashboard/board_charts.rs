@@ -12,7 +12,7 @@ use super::charts::stacked_bars::{DeploymentBars, DeploymentPeriod, stacked_bars
 use super::format::{count, name};
 use super::tile_words::to_u64;
 use crate::domain::failure::seconds;
-use crate::domain::figures::{Interval, IntervalName, Row};
+use crate::domain::figures::{Env, Interval, IntervalName, Row};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::zoned_time::ZonedTime;
 use crate::store::TimedFailure;
@@ -66,18 +66,31 @@ fn period(view: &BoardView<'_>, (name, row): &Shown, href: String) -> ChartPerio
     ChartPeriod { label, name: full, href, is_partial: name.is_partial, pending: to_u64(pending) }
 }
 
-/// Address of the failures from the start of an interval on.
-fn failures_since(view: &BoardView<'_>, (name, _): &Shown) -> String {
-    let since = view.site.zone().date(name.start.at());
-    view.query.listing(view.site, "failures", &[("since", Some(&since))])
+/// Address of the failures that began in an interval.
+fn failures_of(view: &BoardView<'_>, (name, _): &Shown) -> String {
+    let [since, until] = dates(view, name);
+    let period = [("since", since.as_deref()), ("until", until.as_deref()), ("env", env(view))];
+    view.query.listing(view.site, "failures", &period)
+}
+
+/// Env of the figures, if the filters do not name it already: the listings show all envs by default.
+fn env<'a>(view: &BoardView<'a>) -> Option<&'a str> {
+    let query = &view.figures.answer.query;
+    (view.query.board.env.is_none() && query.env != Env::All).then(|| query.env_name())
+}
+
+/// Start and end of an interval, as queries take them. The last one has no end.
+fn dates(view: &BoardView<'_>, name: &IntervalName) -> [Option<String>; 2] {
+    let times = [Some(name.start), next_start(view, name)];
+    times.map(|time| time.map(|time| view.site.zone().date(time.at())))
 }
 
 /// Address of the deployments of an interval.
 fn deployments_of(view: &BoardView<'_>, (name, _): &Shown, failed: bool) -> String {
-    let [since, until] = [Some(name.start), next_start(view, name)]
-        .map(|time| time.map(|time| view.site.zone().date(time.at())));
+    let [since, until] = dates(view, name);
     let failed = failed.then_some("true");
-    let period = [("since", since.as_deref()), ("until", until.as_deref()), ("failed", failed)];
+    let period =
+        [("since", since.as_deref()), ("until", until.as_deref()), ("failed", failed), ("env", env(view))];
     view.query.listing(view.site, "deployments", &period)
 }
 
@@ -116,7 +129,7 @@ fn failure_rate(view: &BoardView<'_>, head: Head) -> Markup {
                 format!("{incidents}, {}", count(to_u64(row.deployments.unwrap_or_default()), "deployment"))
             },
         );
-        let href = failures_since(view, shown);
+        let href = failures_of(view, shown);
         RatePeriod { period: period(view, shown, href), rate, sample }
     };
     let periods: Vec<RatePeriod> = view.figures.answer.over_time.iter().map(of).collect();
@@ -144,7 +157,7 @@ fn restore(view: &BoardView<'_>, head: Head) -> Markup {
         let row = shown.1.as_ref();
         RestorePeriod {
             // A pending deployment does not change a time to restore.
-            period: ChartPeriod { pending: 0, ..period(view, shown, failures_since(view, shown)) },
+            period: ChartPeriod { pending: 0, ..period(view, shown, failures_of(view, shown)) },
             starts_at_seconds: since_start(shown.0.start.at()),
             median_seconds: row.and_then(|row| row.time_to_restore_seconds.median),
             restored: to_u64(row.map_or(0, |row| row.time_to_restore_seconds.n)),

@@ -18,12 +18,13 @@ pub(in crate::http) struct ListingQuery {
     env: Option<String>,
     severity: Option<String>,
     since: Option<String>,
+    until: Option<String>,
     pub(super) cursor: Option<String>,
 }
 
 impl FromQuery for ListingQuery {
     const NAMES: &'static [&'static str] =
-        &["state", "service", "team", "env", "severity", "since", "cursor"];
+        &["state", "service", "team", "env", "severity", "since", "until", "cursor"];
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         let text = |name| named(parameters.text(name));
@@ -34,6 +35,7 @@ impl FromQuery for ListingQuery {
             env: text("env"),
             severity: text("severity"),
             since: text("since"),
+            until: text("until"),
             cursor: text("cursor"),
         })
     }
@@ -54,21 +56,23 @@ impl ListingQuery {
             env: self.env.clone(),
             severity: self.severity.clone(),
             since: parse_time("since", self.since.as_deref(), now, timezone)?,
+            until: parse_time("until", self.until.as_deref(), now, timezone)?,
             limit,
             cursor: self.cursor.clone(),
         })
     }
 
     /// The fields of the form, without the state.
-    pub(super) fn fields(&self) -> [Field<'_>; 5] {
+    pub(super) fn fields(&self) -> [Field<'_>; 6] {
         let name = |name, label, value| Field { name, label, value, example: None };
-        let since = self.since.as_deref();
+        let (since, until) = (self.since.as_deref(), self.until.as_deref());
         [
             name("service", "Service", self.service.as_deref()),
             name("team", "Team", self.team.as_deref()),
             name("env", "Env", self.env.as_deref()),
             name("severity", "Severity", self.severity.as_deref()),
             Field { name: "since", label: "Since", value: since, example: Some(SINCE_EXAMPLE) },
+            Field { name: "until", label: "Until (excluded)", value: until, example: None },
         ]
     }
 

@@ -18,6 +18,8 @@ pub struct FailureFilter {
     pub severity: Option<String>,
     /// Only those that began at this time or later.
     pub since: Option<Timestamp>,
+    /// Only those that began before this time.
+    pub until: Option<Timestamp>,
     /// Largest number of failures.
     pub limit: usize,
     /// Cursor: `next` of the previous page.

@@ -62,8 +62,9 @@ prop_compose! {
         env in option::weighted(0.3, word(&ENVS)),
         severity in option::weighted(0.3, word(&SEVERITIES)),
         since in option::weighted(0.3, (0..12_u64).prop_map(hour)),
+        until in option::weighted(0.3, (0..12_u64).prop_map(hour)),
     ) -> FailureFilter {
-        FailureFilter { state, service, team, env, severity, since, limit: 0, cursor: None }
+        FailureFilter { state, service, team, env, severity, since, until, limit: 0, cursor: None }
     }
 }
 
@@ -106,6 +107,7 @@ fn passes(filter: &FailureFilter, failure: &Failure) -> bool {
         && filter.env.as_ref().is_none_or(|env| failure.env == *env)
         && filter.severity.as_ref().is_none_or(|severity| failure.severity.as_ref() == Some(severity))
         && filter.since.is_none_or(|since| failure.started_at >= since)
+        && filter.until.is_none_or(|until| failure.started_at < until)
 }
 
 /// The places of the failures that pass, by a plain filter.
