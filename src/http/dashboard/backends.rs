@@ -18,8 +18,7 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
         about: format!("Suspect rows of {}", safe_text(&outbox.backend)),
         says: format!(
             "{} failed in several attempts, while the backend accepted others: it may never accept them. \
-             `pagerduty-dora outbox` marks them as suspect. `outbox retry ID` retries one now, `outbox discard ID` \
-             discards it.",
+             Retry or discard them on the page Outbox (or `pagerduty-dora outbox`).",
             count(outbox.suspect, "row")
         ),
         must_act: true,

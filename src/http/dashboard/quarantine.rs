@@ -100,15 +100,15 @@ fn listing(site: &Site, cursor: i64, found: &QuarantinePage) -> Html<String> {
     };
     let content = html! {
         (heading(site, &html! { "Quarantine" }))
-            p { "Signed webhooks that were not understood, or contradict a stored event, oldest first. They change no "
-                "failure. A newer version of the program may understand more: then run "
-                code { "pagerduty-dora quarantine retry --all" } "." }
-            @if found.rows.is_empty() {
-                p.card.quiet { "Empty." }
-            } @else {
-                div.card { (table) }
-            }
-            (paging)
+        p { "Signed webhooks that were not understood, or contradict a stored event, oldest first. They change no "
+            "failure. A newer version of the program may understand more: then read one again on its page, or all with "
+            code { "pagerduty-dora quarantine retry --all" } "." }
+        @if found.rows.is_empty() {
+            p.card.quiet { "Empty." }
+        } @else {
+            div.card { (table) }
+        }
+        (paging)
     };
     page(site, Place::At(Section::Quarantine), "Quarantine", &content)
 }
@@ -137,10 +137,10 @@ fn row_page(site: &Site, Quarantined { row, body }: &Quarantined, token: &str) -
     let content = html! {
         (way_back(site, Section::Quarantine))
         (heading(site, &html! { "Quarantine " (row.id) }))
-            (facts(&rows))
-            (button(token, &site.link(&format!("quarantine/{}/retry", row.id)), &FormPage::Quarantine, "Read it again", "Read it again"))
-            h2 { (title) }
-            div.card { div.wide tabindex="0" role="region" aria-label="Body" { pre { (lines(text)) } } }
+        (facts(&rows))
+        (button(token, &site.link(&format!("quarantine/{}/retry", row.id)), &FormPage::Quarantine, "Read it again", "Read it again"))
+        h2 { (title) }
+        div.card { div.wide tabindex="0" role="region" aria-label="Body" { pre { (lines(text)) } } }
     };
     page(site, Place::Within(Section::Quarantine), &format!("Quarantine {}", row.id), &content)
 }
