@@ -23,7 +23,8 @@ impl BoardCache {
     }
 
     /// The cache of a choice. If there are too many choices, the one that was asked for the longest time ago is
-    /// forgotten.
+    /// forgotten. The choice of a person who chooses nothing stays: looking at some services must not make the first
+    /// page slow.
     pub(super) fn of(&self, query: &BoardQuery) -> Arc<CachedFigures<Board>> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let known = last.iter().position(|(known, _)| known == query).and_then(|at| last.remove(at));
@@ -31,7 +32,12 @@ impl BoardCache {
             (query.clone(), Arc::new(CachedFigures::new(false, self.compute_lock.clone())))
         });
         last.push_front((query, Arc::clone(&cache)));
-        last.truncate(MOST_BOARDS);
+        let is_forgotten = |(known, _): &(BoardQuery, _)| *known != BoardQuery::DEFAULT;
+        if last.len() > MOST_BOARDS
+            && let Some(at) = last.iter().rposition(is_forgotten)
+        {
+            last.remove(at);
+        }
         cache
     }
 }
@@ -57,6 +63,17 @@ mod tests {
             cache.of(&query(service));
         }
         assert!(!Arc::ptr_eq(&forgotten, &cache.of(&query("b"))));
+        assert_eq!(cache.last.lock().unwrap().len(), MOST_BOARDS);
+    }
+
+    #[test]
+    fn the_first_page_without_a_choice_is_kept() {
+        let cache = BoardCache::new(ComputeLock::default());
+        let default = cache.of(&BoardQuery::DEFAULT);
+        for service in ["a", "b", "c", "d", "e"] {
+            cache.of(&query(service));
+        }
+        assert!(Arc::ptr_eq(&default, &cache.of(&BoardQuery::DEFAULT)));
         assert_eq!(cache.last.lock().unwrap().len(), MOST_BOARDS);
     }
 }

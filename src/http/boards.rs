@@ -1,4 +1,4 @@
-//! Figures of the first page for one choice of period and filters.
+//! Figures of the first page, and of the page of a service or a team, for one choice of period and filters.
 
 use std::time::Duration;
 

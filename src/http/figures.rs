@@ -11,7 +11,6 @@ use super::api_error::ApiError;
 use super::board_cache::BoardCache;
 use super::boards::{self, Board, BoardQuery};
 use super::cached_figures::{CachedFigures, ComputeLock, Computed};
-use super::named_figures::{Named, NamedFigures, TREND_SPAN};
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use super::reads::ReadLog;
 use crate::clock::Clock;
@@ -98,7 +97,7 @@ impl Figures {
         self.gauges.computed_at()
     }
 
-    /// Figures for the first page. The inner error is a mistake in the query, in words.
+    /// Figures for the first page, or for that of a service or a team. The inner error is a mistake in the query, in words.
     pub(super) async fn board(
         &self,
         query: BoardQuery,
@@ -112,16 +111,6 @@ impl Figures {
         let cache = self.boards.of(&query);
         let compute = move || inputs.board(&report_query, query.severity.as_deref());
         cache.get(now, compute).await.map(Ok)
-    }
-
-    /// Figures of one service or one team.
-    pub(super) async fn of_name(&self, now: Timestamp, name: Named) -> Result<NamedFigures, ApiError> {
-        let inputs = self.inputs.clone();
-        let compute = move || {
-            let dataset = inputs.reader.dataset(now.saturating_sub(TREND_SPAN), now)?;
-            Ok(NamedFigures::new(&dataset, now, inputs.defaults(), name))
-        };
-        self.compute_lock.take(compute).await
     }
 }
 

@@ -20,7 +20,6 @@ mod figures;
 mod hosts;
 mod listener_service;
 mod metrics;
-mod named_figures;
 mod openapi;
 mod origin;
 mod outbox;

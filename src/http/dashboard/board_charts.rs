@@ -1,14 +1,14 @@
-//! The charts of the first page, from the figures by interval.
+//! Charts of the figures by interval.
 
 use maud::{Markup, html};
 
+use super::board_view::BoardView;
 use super::charts::frame::Head;
 use super::charts::period::ChartPeriod;
 use super::charts::rate_chart::{Rate, RateChart, RatePeriod, RateUnit, rate_chart};
 use super::charts::restore_chart::restore_chart;
 use super::charts::restore_data::{FailureDot, RestoreChart, RestorePeriod};
 use super::charts::stacked_bars::{DeploymentBars, DeploymentPeriod, stacked_bars};
-use super::data::DashboardData;
 use super::format::{count, name};
 use super::tile_words::to_u64;
 use crate::domain::failure::seconds;
@@ -21,11 +21,11 @@ use crate::store::TimedFailure;
 type Shown = (IntervalName, Option<Row>);
 
 /// The section with the charts.
-pub(super) fn charts(data: &DashboardData) -> Markup {
-    let board = &data.figures.answer;
+pub(super) fn charts(view: &BoardView<'_>) -> Markup {
+    let board = &view.figures.answer;
     let every = board.interval.as_str();
     let head = |id, title| Head { id, title, every };
-    let has_deployments = data.query.board.severity.is_none();
+    let has_deployments = view.query.board.severity.is_none();
     html! {
         section aria-labelledby="charts" {
             div.heading {
@@ -36,12 +36,12 @@ pub(super) fn charts(data: &DashboardData) -> Markup {
             }
             div.charts {
                 @if has_deployments {
-                    div.card.tile { (fail_rate(data, head("chart-fail-rate", "Change fail rate"))) }
-                    div.card.tile { (failure_rate(data, head("chart-failure-rate", "Change failure rate"))) }
-                    div.card.tile { (deployments(data, head("chart-deployments", "Deployments"))) }
+                    div.card.tile { (fail_rate(view, head("chart-fail-rate", "Change fail rate"))) }
+                    div.card.tile { (failure_rate(view, head("chart-failure-rate", "Change failure rate"))) }
+                    div.card.tile { (deployments(view, head("chart-deployments", "Deployments"))) }
                 }
                 div.card.tile {
-                    (restore(data, head("chart-restore", "Time to restore")))
+                    (restore(view, head("chart-restore", "Time to restore")))
                     p.chart-note {
                         "A failure is drawn at its end, an open one at its start."
                         @if board.failures.is_cut {
@@ -55,10 +55,10 @@ pub(super) fn charts(data: &DashboardData) -> Markup {
 }
 
 /// The parts of a period that all charts share. `href` is the list behind it.
-fn period(data: &DashboardData, (name, row): &Shown, href: String) -> ChartPeriod {
-    let zone = data.site.zone();
+fn period(view: &BoardView<'_>, (name, row): &Shown, href: String) -> ChartPeriod {
+    let zone = view.site.zone();
     let start = name.start.at();
-    let (label, full) = match data.figures.answer.interval {
+    let (label, full) = match view.figures.answer.interval {
         Interval::Day | Interval::Week => (zone.short_day(start), zone.date(start)),
         Interval::Month => (zone.short_month(start), name.label.clone()),
     };
@@ -67,23 +67,23 @@ fn period(data: &DashboardData, (name, row): &Shown, href: String) -> ChartPerio
 }
 
 /// Address of the failures from the start of an interval on.
-fn failures_since(data: &DashboardData, (name, _): &Shown) -> String {
-    let since = data.site.zone().date(name.start.at());
-    data.query.listing(&data.site, "failures", &[("since", Some(&since))])
+fn failures_since(view: &BoardView<'_>, (name, _): &Shown) -> String {
+    let since = view.site.zone().date(name.start.at());
+    view.query.listing(view.site, "failures", &[("since", Some(&since))])
 }
 
 /// Address of the deployments of an interval.
-fn deployments_of(data: &DashboardData, (name, _): &Shown, failed: bool) -> String {
-    let [since, until] = [Some(name.start), next_start(data, name)]
-        .map(|time| time.map(|time| data.site.zone().date(time.at())));
+fn deployments_of(view: &BoardView<'_>, (name, _): &Shown, failed: bool) -> String {
+    let [since, until] = [Some(name.start), next_start(view, name)]
+        .map(|time| time.map(|time| view.site.zone().date(time.at())));
     let failed = failed.then_some("true");
     let period = [("since", since.as_deref()), ("until", until.as_deref()), ("failed", failed)];
-    data.query.listing(&data.site, "deployments", &period)
+    view.query.listing(view.site, "deployments", &period)
 }
 
 /// Start of the next interval. `None` for the last one.
-fn next_start(data: &DashboardData, name: &IntervalName) -> Option<ZonedTime> {
-    let mut starts = data.figures.answer.over_time.iter().map(|(name, _)| name.start);
+fn next_start(view: &BoardView<'_>, name: &IntervalName) -> Option<ZonedTime> {
+    let mut starts = view.figures.answer.over_time.iter().map(|(name, _)| name.start);
     starts.find(|start| *start > name.start)
 }
 
@@ -110,7 +110,7 @@ fn part_of(rate: f64, whole: usize) -> usize {
     (rate * whole as f64).round() as usize
 }
 
-fn fail_rate(data: &DashboardData, head: Head) -> Markup {
+fn fail_rate(view: &BoardView<'_>, head: Head) -> Markup {
     let of = |shown: &Shown| {
         let row = shown.1.as_ref();
         let rate = row.and_then(|row| {
@@ -119,14 +119,14 @@ fn fail_rate(data: &DashboardData, head: Head) -> Markup {
         let [failed, all] = [row.and_then(|row| row.failed_deployments), row.and_then(|row| row.deployments)]
             .map(Option::unwrap_or_default);
         let sample = format!("{failed} of {}", count(to_u64(all), "deployment"));
-        let href = deployments_of(data, shown, true);
-        RatePeriod { period: period(data, shown, href), rate, sample }
+        let href = deployments_of(view, shown, true);
+        RatePeriod { period: period(view, shown, href), rate, sample }
     };
-    let periods: Vec<RatePeriod> = data.figures.answer.over_time.iter().map(of).collect();
+    let periods: Vec<RatePeriod> = view.figures.answer.over_time.iter().map(of).collect();
     rate_chart(&RateChart { head, unit: RateUnit::Share, periods: &periods })
 }
 
-fn failure_rate(data: &DashboardData, head: Head) -> Markup {
+fn failure_rate(view: &BoardView<'_>, head: Head) -> Markup {
     let of = |shown: &Shown| {
         let row = shown.1.as_ref();
         let rate = row.and_then(|row| {
@@ -139,35 +139,35 @@ fn failure_rate(data: &DashboardData, head: Head) -> Markup {
                 format!("{incidents}, {}", count(to_u64(row.deployments.unwrap_or_default()), "deployment"))
             },
         );
-        let href = failures_since(data, shown);
-        RatePeriod { period: period(data, shown, href), rate, sample }
+        let href = failures_since(view, shown);
+        RatePeriod { period: period(view, shown, href), rate, sample }
     };
-    let periods: Vec<RatePeriod> = data.figures.answer.over_time.iter().map(of).collect();
+    let periods: Vec<RatePeriod> = view.figures.answer.over_time.iter().map(of).collect();
     rate_chart(&RateChart { head, unit: RateUnit::PerDeployment, periods: &periods })
 }
 
-fn deployments(data: &DashboardData, head: Head) -> Markup {
+fn deployments(view: &BoardView<'_>, head: Head) -> Markup {
     let of = |shown: &Shown| {
         let row = shown.1.as_ref();
         let [all, failed] = [row.and_then(|row| row.deployments), row.and_then(|row| row.failed_deployments)]
             .map(|number| to_u64(number.unwrap_or_default()));
-        let period = period(data, shown, deployments_of(data, shown, false));
+        let period = period(view, shown, deployments_of(view, shown, false));
         let fine = all.saturating_sub(failed).saturating_sub(period.pending);
         DeploymentPeriod { period, failed, fine }
     };
-    let periods: Vec<DeploymentPeriod> = data.figures.answer.over_time.iter().map(of).collect();
+    let periods: Vec<DeploymentPeriod> = view.figures.answer.over_time.iter().map(of).collect();
     stacked_bars(&DeploymentBars { head, periods: &periods })
 }
 
-fn restore(data: &DashboardData, head: Head) -> Markup {
-    let board = &data.figures.answer;
+fn restore(view: &BoardView<'_>, head: Head) -> Markup {
+    let board = &view.figures.answer;
     let start = board.over_time.first().map_or(board.query.since, |(name, _)| name.start.at());
     let since_start = |at: Timestamp| seconds(at.nanos_since(start).max(0));
     let of = |shown: &Shown| {
         let row = shown.1.as_ref();
         RestorePeriod {
             // A pending deployment does not change a time to restore.
-            period: ChartPeriod { pending: 0, ..period(data, shown, failures_since(data, shown)) },
+            period: ChartPeriod { pending: 0, ..period(view, shown, failures_since(view, shown)) },
             starts_at_seconds: since_start(shown.0.start.at()),
             median_seconds: row.and_then(|row| row.time_to_restore_seconds.median),
             restored: to_u64(row.map_or(0, |row| row.time_to_restore_seconds.n)),
@@ -177,10 +177,10 @@ fn restore(data: &DashboardData, head: Head) -> Markup {
     let periods: Vec<RestorePeriod> = board.over_time.iter().map(of).collect();
     let dot = |failure: &TimedFailure| FailureDot {
         name: name(failure.title.as_deref(), &failure.id),
-        href: data.site.failure(&failure.id),
+        href: view.site.failure(&failure.id),
         at_seconds: since_start(failure.finished_at.unwrap_or(failure.started_at)),
         seconds: seconds(
-            failure.restored_ns.unwrap_or_else(|| data.now.nanos_since(failure.started_at).max(0)),
+            failure.restored_ns.unwrap_or_else(|| view.now.nanos_since(failure.started_at).max(0)),
         ),
         is_open: failure.finished_at.is_none(),
     };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::board_view::BoardView;
 use super::failure_table::FailureRows;
 use super::filter_bar::Suggestions;
 use super::overview_query::OverviewQuery;
@@ -58,6 +59,11 @@ pub(super) struct DashboardData {
 }
 
 impl DashboardData {
+    /// The figures, for tiles and charts.
+    pub(super) fn view(&self) -> BoardView<'_> {
+        BoardView { site: &self.site, figures: &self.figures, query: &self.query, now: self.now }
+    }
+
     /// `true` if nothing was stored yet.
     pub(super) fn is_empty(&self) -> bool {
         self.last_received_at.is_none()

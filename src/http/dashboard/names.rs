@@ -8,30 +8,47 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
+use super::board_charts::charts;
+use super::board_view::BoardView;
 use super::deployment_table::DeploymentRows;
 use super::failure_table::FailureRows;
 use super::format::safe_text;
-use super::name_charts::{NameCharts, name_charts};
-use super::name_figures::name_figures;
+use super::other_envs::other_envs;
+use super::overview_query::OverviewQuery;
 use super::page::{Place, Section, heading, notice, page, way_back};
 use super::site::{Site, query};
+use super::tiles::tiles;
 use crate::domain::deployment_view::PendingRule;
 use crate::domain::failure::FailureState;
-use crate::domain::figures::Report;
 use crate::domain::timestamp::Timestamp;
 use crate::http::answer;
 use crate::http::api_error::ApiError;
+use crate::http::boards::{Board, BoardQuery};
+use crate::http::cached_figures::Computed;
 use crate::http::deployments::DeploymentLookup;
 use crate::http::figures::Figures;
-use crate::http::named_figures::{DAYS, NameKind, Named, NamedFigures};
 use crate::store::{DeploymentFilter, FailureFilter, ReadError, Reader};
 
 /// Largest number of open failures on a page, so that the figures below them are near.
 const OPEN_LISTED: usize = 5;
 /// Largest number of recent failures and of recent deployments on a page.
 const LISTED: usize = 10;
-/// Largest number of failures that the chart has a dot for.
-const MOST_DOTS: usize = 500;
+
+/// Kind of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NameKind {
+    /// A service.
+    Service,
+    /// A team.
+    Team,
+}
+
+/// A service or a team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Named {
+    kind: NameKind,
+    name: String,
+}
 
 impl NameKind {
     /// Its parameter in the query of a listing, and its name in a sentence.
@@ -50,14 +67,25 @@ impl NameKind {
     }
 }
 
+impl Named {
+    /// Choice of the first page that has the figures of this name alone.
+    fn query(&self) -> OverviewQuery {
+        let name = Some(self.name.clone());
+        let board = match self.kind {
+            NameKind::Service => BoardQuery { service: name, ..BoardQuery::DEFAULT },
+            NameKind::Team => BoardQuery { team: name, ..BoardQuery::DEFAULT },
+        };
+        OverviewQuery { board, refresh: None, all: None }
+    }
+}
+
 /// Everything that the page of a service or a team shows.
 struct NamedData {
     named: Named,
+    query: OverviewQuery,
     now: Timestamp,
     lists: Lists,
-    figures: NamedFigures,
-    /// Failures of the chart. `None` if they are too many.
-    dots: Option<FailureRows>,
+    figures: Arc<Computed<Board>>,
 }
 
 /// Lists of the page, of all envs.
@@ -105,11 +133,9 @@ async fn named_page(
         return Ok(unknown(site, &named));
     }
     let now = pending.now;
-    let figures = figures.of_name(now, named.clone()).await?;
-    let dots = dots(&named, &figures);
-    let dots = deployments.reads.read(move |reader| FailureRows::of(reader, &dots)).await?;
-    let dots = Some(dots).filter(|dots| dots.page.next.is_none());
-    Ok(content(site, &NamedData { named, now, lists, figures, dots }).into_response())
+    let query = named.query();
+    let figures = figures.board(query.board.clone(), now).await?.map_err(ApiError::bad_query)?;
+    Ok(content(site, &NamedData { named, query, now, lists, figures }).into_response())
 }
 
 impl Lists {
@@ -143,14 +169,6 @@ fn failures_of(named: &Named, limit: usize) -> FailureFilter {
     }
 }
 
-/// The failures of the chart: those that began in its weeks, or in as long a time before.
-fn dots(named: &Named, figures: &NamedFigures) -> FailureFilter {
-    let start = figures.weeks.first().map(|week| week.name.start.at());
-    let since = start.map(|start| start.saturating_sub(figures.month.until.duration_since(start)));
-    let env = Some(figures.month.env.clone());
-    FailureFilter { env, since, ..failures_of(named, MOST_DOTS) }
-}
-
 /// Page of a name that nothing has.
 fn unknown(site: &Site, named: &Named) -> Response {
     let kind = named.kind.parameter();
@@ -163,6 +181,7 @@ fn unknown(site: &Site, named: &Named) -> Response {
 
 fn content(site: &Site, data: &NamedData) -> Html<String> {
     let (kind, title) = (data.named.kind.label(), safe_text(&data.named.name));
+    let view = BoardView { site, figures: &data.figures, query: &data.query, now: data.now };
     let heading_text = html! { span.kind { (kind) } " " bdi { (title) } };
     let content = html! {
         (way_back(site, Section::Failures))
@@ -171,55 +190,16 @@ fn content(site: &Site, data: &NamedData) -> Html<String> {
             (all(site, data, "failures", &[], "All failures"))
             (all(site, data, "deployments", &[], "All deployments"))
             (all(site, data, "deployments", &[("failed", Some("true"))], "Failed deployments"))
+            a href=(data.query.link(site)) { "Other periods and envs →" }
         }
         (open(site, data))
-        (figures(site, data))
+        (tiles(&view))
+        (other_envs(&data.figures.answer.by_service))
+        (charts(&view))
         (recent(site, data))
         (deployed(site, data))
     };
     page(site, Place::Within(Section::Failures), &format!("{kind} {title}"), &content)
-}
-
-fn figures(site: &Site, data: &NamedData) -> Markup {
-    let month = &data.figures.month;
-    let dots = data.dots.as_ref();
-    let charts = NameCharts {
-        weeks: &data.figures.weeks,
-        filters: [(data.named.kind.parameter(), Some(&*data.named.name)), ("env", Some(&*month.env))],
-        failures: dots.map(|dots| dots.page.failures.iter().map(|listed| &listed.failure).collect()),
-        now: data.now,
-    };
-    html! {
-        section aria-labelledby="figures" {
-            h2 #figures { "The last " (DAYS) " days" }
-            p.quiet {
-                (site.zone().minute(month.since)) " to " (site.zone().minute(month.until))
-                ", env " strong { bdi { (safe_text(&month.env)) } } ". The lists on this page have all envs."
-            }
-            (elsewhere(month))
-            (name_figures(month))
-        }
-        section aria-labelledby="trend" {
-            h2 #trend { "The last weeks" }
-            (name_charts(site, &charts))
-            @if charts.failures.is_none() {
-                p.quiet { "There are too many failures for a chart of each: more than " (MOST_DOTS) "." }
-            }
-        }
-    }
-}
-
-/// Envs in which the name has something, if the figures are of another one.
-fn elsewhere(month: &Report) -> Markup {
-    let envs: Vec<String> = month.other_envs.iter().map(|env| safe_text(env)).collect();
-    html! {
-        @if month.rows.is_empty() && !envs.is_empty() {
-            p.card { "Nothing in this env in this period. Envs that have data: " strong { (envs.join(", ")) } "." }
-        }
-        @for elsewhere in &month.deployed_elsewhere {
-            p.card { "Failures are not matched with deployments: " (safe_text(&elsewhere.sentence())) "." }
-        }
-    }
 }
 
 fn open(site: &Site, data: &NamedData) -> Markup {

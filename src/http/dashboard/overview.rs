@@ -1,7 +1,7 @@
 //! The first page: what is wrong now, the figures, then section by section.
 
 use axum::response::Html;
-use maud::{Markup, html};
+use maud::html;
 
 use super::board_charts::charts;
 use super::data::DashboardData;
@@ -11,15 +11,16 @@ use super::getting_started::getting_started;
 use super::groups::groups;
 use super::health::health;
 use super::open_now::open_now;
+use super::other_envs::other_envs;
 use super::overview_query::OverviewQuery;
 use super::page::{PROGRAM, Place, Section, heading, page};
 use super::recent::recent;
 use super::site::Site;
 use super::tiles::tiles;
-use crate::domain::figures::Report;
 
 /// The dashboard.
 pub(super) fn overview(data: &DashboardData) -> Html<String> {
+    let view = data.view();
     let content = html! {
         (heading(&data.site, &html! { "Overview" }))
         (filter_bar(&data.site, &data.query, &data.names, &data.env))
@@ -27,9 +28,9 @@ pub(super) fn overview(data: &DashboardData) -> Html<String> {
         (getting_started(data))
         @if !data.is_empty() {
             (open_now(data))
-            (tiles(data))
+            (tiles(&view))
             (other_envs(&data.figures.answer.by_service))
-            (charts(data))
+            (charts(&view))
             (groups(data))
             (recent(data))
         }
@@ -45,26 +46,4 @@ pub(super) fn mistaken(site: &Site, query: &OverviewQuery, env: &str, mistake: &
         p.card.bad role="alert" { (safe_text(mistake)) }
     };
     page(site, Place::At(Section::Overview), PROGRAM, &content)
-}
-
-/// Reasons why figures are missing: the data is in another env.
-fn other_envs(report: &Report) -> Markup {
-    let sentences = report.deployed_elsewhere.iter().map(|elsewhere| safe_text(&elsewhere.sentence()));
-    let sentences = sentences.collect::<Vec<_>>().join("; ");
-    html! {
-        @if !report.other_envs.is_empty() && report.deployed_elsewhere.is_empty() {
-            p.card.hint {
-                "Nothing in env " strong { (safe_text(&report.env)) } " in this period. Envs that have data: "
-                strong { (safe_text(&report.other_envs.join(", "))) } ". To show another one by default, set "
-                code { "failure.default_env" } "."
-            }
-        }
-        @if !sentences.is_empty() {
-            p.card.hint {
-                "Incidents are unmatched: " strong { (sentences) } ". Give both the same env: " code { "env" }
-                " of the " code { "[[service]]" } " entry, " code { "failure.default_env" } ", or "
-                code { "\"env\"" } " in the pipeline's requests."
-            }
-        }
-    }
 }

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
+use super::board_view::BoardView;
 use super::charts::interval_bar::{IntervalBar, interval_bar};
-use super::data::DashboardData;
 use super::format::{NO_DATA, ago, count, duration};
 use super::tile_words::{
     Direction, FEWEST, median_interval, per_deployment, percent_number, share, still_open, to_u64, unmatched,
@@ -36,20 +36,20 @@ struct Change {
 }
 
 /// The section "The figures".
-pub(super) fn tiles(data: &DashboardData) -> Markup {
-    let board = &data.figures.answer;
+pub(super) fn tiles(view: &BoardView<'_>) -> Markup {
+    let board = &view.figures.answer;
     let row = &board.total;
     html! {
         section aria-labelledby="figures" {
             div.heading {
                 h2 #figures { "The figures" }
                 p.quiet {
-                    (data.site.zone().minute(board.query.since)) " to " (data.site.zone().minute(board.query.until))
+                    (view.site.zone().minute(board.query.since)) " to " (view.site.zone().minute(board.query.until))
                     ", env " strong { (board.query.env_name()) }
-                    @if data.figures.at != data.now { ", computed " (ago(data.now, data.figures.at)) " ago" }
+                    @if view.figures.at != view.now { ", computed " (ago(view.now, view.figures.at)) " ago" }
                 }
             }
-            @if data.query.board.severity.is_some() {
+            @if view.query.board.severity.is_some() {
                 p.card.hint {
                     "Deployments have no severity. So there is no rate of deployments for the failures of one severity."
                 }
