@@ -82,6 +82,31 @@ pub struct Row {
     pub change: Option<RowChange>,
 }
 
+impl Row {
+    /// Deployments that fixed an incident. `None` in the rows of severities.
+    pub fn remediations(&self) -> Option<usize> {
+        Some(count_of(self.deployment_rework_rate, self.deployments?))
+    }
+
+    /// Deployments that have not failed, and may still fail. `None` in the rows of severities.
+    pub fn pending_not_failed(&self) -> Option<usize> {
+        let (all, failed, pending) = (self.deployments?, self.failed_deployments?, self.pending_deployments?);
+        let failed_settled = count_of(self.change_fail_rate_settled, all.saturating_sub(pending));
+        Some(pending.saturating_sub(failed.saturating_sub(failed_settled)))
+    }
+}
+
+/// Number of things with a share of a whole. A whole of nothing has no share.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a count below 2^53, back to a count"
+)]
+fn count_of(share: Option<f64>, whole: usize) -> usize {
+    share.map_or(0, |share| (share * whole as f64).round() as usize)
+}
+
 /// Number of incidents by how their cause was found. The automatic link is a guess by time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkedIncidents {

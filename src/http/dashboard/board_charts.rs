@@ -62,7 +62,7 @@ fn period(view: &BoardView<'_>, (name, row): &Shown, href: String) -> ChartPerio
         Interval::Day | Interval::Week => (zone.short_day(start), zone.date(start)),
         Interval::Month => (zone.short_month(start), name.label.clone()),
     };
-    let pending = row.as_ref().map_or(0, not_failed_and_pending);
+    let pending = row.as_ref().and_then(Row::pending_not_failed).unwrap_or_default();
     ChartPeriod { label, name: full, href, is_partial: name.is_partial, pending: to_u64(pending) }
 }
 
@@ -85,29 +85,6 @@ fn deployments_of(view: &BoardView<'_>, (name, _): &Shown, failed: bool) -> Stri
 fn next_start(view: &BoardView<'_>, name: &IntervalName) -> Option<ZonedTime> {
     let mut starts = view.figures.answer.over_time.iter().map(|(name, _)| name.start);
     starts.find(|start| *start > name.start)
-}
-
-/// Deployments that have not failed, and may still fail. Reports have the number of pending ones, failed or not, and
-/// the fail rate of the others.
-fn not_failed_and_pending(row: &Row) -> usize {
-    let (Some(all), Some(failed), Some(pending)) =
-        (row.deployments, row.failed_deployments, row.pending_deployments)
-    else {
-        return 0;
-    };
-    let settled = all.saturating_sub(pending);
-    let settled_failed = row.change_fail_rate_settled.map_or(0, |rate| part_of(rate, settled));
-    pending.saturating_sub(failed.saturating_sub(settled_failed))
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a count, back to a count"
-)]
-fn part_of(rate: f64, whole: usize) -> usize {
-    (rate * whole as f64).round() as usize
 }
 
 fn fail_rate(view: &BoardView<'_>, head: Head) -> Markup {
@@ -187,22 +164,4 @@ fn restore(view: &BoardView<'_>, head: Head) -> Markup {
     let failures: Vec<FailureDot> = board.failures.failures.iter().map(dot).collect();
     let span_seconds = since_start(board.query.until);
     restore_chart(&RestoreChart { head, span_seconds, periods: &periods, failures: &failures })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::figures::{RowHead, RowSums};
-
-    #[test]
-    fn pending_deployments_that_failed_are_not_counted_twice() {
-        let mut row = RowSums::default().row(&RowHead::whole(Timestamp::MIN, Timestamp::MIN));
-        (row.deployments, row.failed_deployments) = (Some(23), Some(4));
-        for (pending, settled_rate, expected) in
-            [(0, Some(4.0 / 23.0), 0), (5, Some(3.0 / 18.0), 4), (23, None, 19), (2, Some(4.0 / 21.0), 2)]
-        {
-            (row.pending_deployments, row.change_fail_rate_settled) = (Some(pending), settled_rate);
-            assert_eq!(not_failed_and_pending(&row), expected, "{pending}");
-        }
-    }
 }

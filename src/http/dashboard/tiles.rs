@@ -242,23 +242,11 @@ fn recovery(row: &Row) -> Tile {
 
 fn rework(row: &Row) -> Tile {
     let bounds = row.deployment_rework_rate_low.zip(row.deployment_rework_rate_high);
-    let fixes = |all| row.deployment_rework_rate.map_or(0, |rate| fixes(rate, all));
-    let counts = row.deployments.map(|all| (fixes(all), all));
+    let counts = row.remediations().zip(row.deployments);
     let of_deployments =
         OfDeployments { counts, happened: "were fixes", rate: row.deployment_rework_rate, bounds };
     let change = change(row, |change| change.deployment_rework_rate, true, in_percent);
     let meaning =
         "Share of the deployments that were made to fix an incident (dora.dev's deployment rework rate).";
     of_deployments.tile("Rework", meaning, change)
-}
-
-/// Number of deployments that fixed an incident: reports have the rate only.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a count, back to a count"
-)]
-fn fixes(rate: f64, deployments: usize) -> usize {
-    (rate * deployments as f64).round() as usize
 }

@@ -1,4 +1,5 @@
 pub(crate) mod arbitrary;
+mod counts;
 mod intervals;
 pub(crate) mod json;
 pub(crate) mod model;
