@@ -8,7 +8,7 @@ use super::charts::interval_bar::{IntervalBar, interval_bar};
 use super::data::DashboardData;
 use super::format::{NO_DATA, count, duration, safe_text};
 use super::overview_query::WholeList;
-use super::tile_words::{FEWEST, percent_number, to_u64};
+use super::tile_words::{FEWEST_FOR_RATE, FEWEST_KNOWN, share_in_table, to_u64};
 use crate::domain::figures::{Report, Row};
 
 /// Number of rows of a table that is not shown whole.
@@ -128,7 +128,7 @@ fn line(data: &DashboardData, list: WholeList, row: &Row) -> Markup {
             td.number data-label="Restored in 1 h" { (restored(row)) }
             td.number data-label="Median" {
                 (duration(times.median))
-                @if times.median.is_some() && times.n < FEWEST { span.quiet title=(count(to_u64(times.n), "failure")) { " ~" } }
+                @if times.median.is_some() && times.n < FEWEST_FOR_RATE { span.quiet title=(count(to_u64(times.n), "failure")) { " ~" } }
             }
         }
     }
@@ -137,12 +137,12 @@ fn line(data: &DashboardData, list: WholeList, row: &Row) -> Markup {
 /// The fail rate with its interval. Of few deployments, the interval alone tells nothing.
 fn fail_rate(row: &Row) -> Markup {
     let bounds = row.change_fail_rate_low.zip(row.change_fail_rate_high);
-    let enough = row.deployments.is_some_and(|deployments| deployments >= FEWEST);
+    let enough = row.deployments.is_some_and(|deployments| deployments >= FEWEST_FOR_RATE);
     html! {
         @match row.change_fail_rate.zip(bounds).filter(|_| enough) {
-            Some((value, (low, high))) => {
-                span.rate-words { (percent_number(value)) " % (" (percent_number(low)) "–" (percent_number(high)) ")" }
-                (interval_bar(&IntervalBar { value, bounds: Some((low, high)), max: 1.0, label: None }))
+            Some((value, bounds)) => {
+                span.rate-words { (share_in_table(value, bounds)) }
+                (interval_bar(&IntervalBar { value, bounds: Some(bounds), max: 1.0, label: None }))
             }
             None => {
                 span.quiet { @if row.deployments.is_some_and(|n| n > 0) { "too few" } @else { (NO_DATA) } }
@@ -155,8 +155,8 @@ fn restored(row: &Row) -> Markup {
     html! {
         @match row.restored.within.hour {
             Some(within) => {
-                span.grey[within.known < 5] {
-                    (percent_number(within.value)) " % (" (percent_number(within.low)) "–" (percent_number(within.high)) ")"
+                span.grey[within.known < FEWEST_KNOWN] {
+                    (share_in_table(within.value, (within.low, within.high)))
                 }
             }
             None => { (NO_DATA) }

@@ -1,17 +1,36 @@
-//! Words of the tiles: a figure, its interval, and its change.
+//! Words of a figure, its interval, and its change, on tiles and in tables.
+
+use std::fmt::Display;
 
 use super::format::{NO_DATA, count, duration};
 use crate::domain::figures::FigureChange;
 use crate::domain::figures::list::Bounds;
 use crate::domain::statistics::Verdict;
 
-/// Fewest of a whole for which a share and its interval are shown. With fewer, a percentage would look like knowledge.
-pub(super) const FEWEST: usize = 6;
+/// Fewest of a whole for which a rate and its interval are shown. With fewer, a percentage would look like knowledge.
+pub(super) const FEWEST_FOR_RATE: usize = 6;
+/// Fewest failures of which it must be known whether they were restored within a time. With fewer, the share is greyed.
+pub(super) const FEWEST_KNOWN: usize = 5;
 
 /// A share in percent without a sign: `17`. Shares below one percent keep a place after the point.
 pub(super) fn percent_number(share: f64) -> String {
     let percent = share * 100.0;
     if percent > 0.0 && percent < 0.95 { format!("{percent:.1}") } else { format!("{percent:.0}") }
+}
+
+/// Interval of a figure on a tile: `95 %: 7 to 37`.
+fn interval(low: impl Display, high: impl Display) -> String {
+    format!("95 %: {low} to {high}")
+}
+
+/// Interval of a share on a tile: `95 %: 7 to 37`, in percent.
+pub(super) fn share_interval((low, high): Bounds) -> String {
+    interval(percent_number(low), percent_number(high))
+}
+
+/// A share and its interval in a table: `17 % (7–37)`.
+pub(super) fn share_in_table(share: f64, (low, high): Bounds) -> String {
+    format!("{} % ({}–{})", percent_number(share), percent_number(low), percent_number(high))
 }
 
 /// Part of a whole, large, and its share with the interval, for the line below.
@@ -30,20 +49,15 @@ pub(super) fn share(
     share: Option<f64>,
     bounds: Option<Bounds>,
 ) -> Share {
-    let known = share.zip(bounds).filter(|_| whole >= FEWEST);
+    let known = share.zip(bounds).filter(|_| whole >= FEWEST_FOR_RATE);
     match (part, known) {
         _ if whole == 0 => Share { large: NO_DATA.to_owned(), line: Some("no deployment".to_owned()) },
         (0, Some((_, (_, high)))) => {
             Share { large: format!("0 of {whole}: at most {} %", percent_number(high)), line: None }
         }
-        (_, Some((share, (low, high)))) => Share {
+        (_, Some((share, bounds))) => Share {
             large: format!("{part} of {whole} {happened}"),
-            line: Some(format!(
-                "{} %, 95 %: {} to {}",
-                percent_number(share),
-                percent_number(low),
-                percent_number(high)
-            )),
+            line: Some(format!("{} %, {}", percent_number(share), share_interval(bounds))),
         },
         (_, None) => Share { large: format!("{part} of {whole} {happened}"), line: None },
     }
@@ -51,13 +65,16 @@ pub(super) fn share(
 
 /// Interval of a rate per deployment: `95 %: 0.10 to 0.57`, or `at most 0.31`.
 pub(super) fn per_deployment((low, high): Bounds) -> String {
-    if low > 0.0 { format!("95 %: {low:.2} to {high:.2}") } else { format!("at most {high:.2}") }
+    let [low_text, high_text] = [low, high].map(|bound| format!("{bound:.2}"));
+    if low > 0.0 { interval(low_text, high_text) } else { format!("at most {high_text}") }
 }
 
 /// Interval of a median, or the reason why there is none.
 pub(super) fn median_interval(n: usize, bounds: Option<Bounds>) -> String {
     match bounds {
-        Some((low, high)) => format!("95 %: {} to {}, n = {n}", duration(Some(low)), duration(Some(high))),
+        Some((low, high)) => {
+            format!("{}, n = {n}", interval(duration(Some(low)), duration(Some(high))))
+        }
         None if n == 0 => "n = 0".to_owned(),
         None => format!("n = {n}: fewer than six, no 95 % interval"),
     }
@@ -131,6 +148,12 @@ mod tests {
             [0.0, 0.004, 0.0094, 0.0096, 0.99, 1.0].map(percent_number),
             ["0", "0.4", "0.9", "1", "99", "100"]
         );
+    }
+
+    #[test]
+    fn a_share_has_one_notation_on_tiles_and_one_in_tables() {
+        assert_eq!(share_interval((0.07, 0.371)), "95 %: 7 to 37");
+        assert_eq!(share_in_table(0.174, (0.07, 0.371)), "17 % (7–37)");
     }
 
     #[test]

@@ -6,19 +6,17 @@ use super::board_view::BoardView;
 use super::charts::interval_bar::{IntervalBar, interval_bar};
 use super::format::{NO_DATA, ago, count, duration};
 use super::tile_words::{
-    Direction, FEWEST, median_interval, per_deployment, percent_number, share, still_open, to_u64, unmatched,
+    Direction, FEWEST_FOR_RATE, FEWEST_KNOWN, median_interval, per_deployment, percent_number, share,
+    share_interval, still_open, to_u64, unmatched,
 };
 use crate::domain::figures::list::Bounds;
 use crate::domain::figures::{FigureChange, RecoveryTimes, RestoredShare, Row, RowChange};
-
-/// Fewest failures of which a share restored within a time must be known. With fewer, it is greyed.
-const FEWEST_KNOWN: usize = 5;
 
 /// A figure as a tile shows it.
 struct Tile {
     title: &'static str,
     /// The figure, large.
-    large: Markup,
+    large: String,
     /// `true` if the figure is known too little.
     is_grey: bool,
     bar: Option<Markup>,
@@ -86,11 +84,6 @@ fn show(tile: &Tile) -> Markup {
     }
 }
 
-fn plain(text: impl Into<String>) -> Markup {
-    let text: String = text.into();
-    html! { (text) }
-}
-
 /// The bar of a value within its interval, with the end of its scale.
 fn bar(value: Option<f64>, bounds: Option<Bounds>, max: f64) -> Option<Markup> {
     let (value, bounds) = value.zip(bounds)?;
@@ -119,7 +112,7 @@ fn deployments(row: &Row) -> Tile {
     let incidents = count(to_u64(row.incidents), "incident");
     Tile {
         title: "Deployments per day",
-        large: plain(row.deployments_per_day.map_or_else(|| NO_DATA.to_owned(), |rate| format!("{rate:.2}"))),
+        large: row.deployments_per_day.map_or_else(|| NO_DATA.to_owned(), |rate| format!("{rate:.2}")),
         is_grey: false,
         bar: None,
         lines: vec![n.map_or_else(|| incidents.clone(), |n| format!("{n}, {incidents}"))],
@@ -153,10 +146,10 @@ impl OfDeployments {
     fn tile(self, title: &'static str, meaning: &'static str, change: Option<Change>) -> Tile {
         let Self { counts, happened, rate, bounds } = self;
         let words = counts.map(|counts| share(counts, happened, rate, bounds));
-        let is_enough = counts.is_some_and(|(_, all)| all >= FEWEST);
+        let is_enough = counts.is_some_and(|(_, all)| all >= FEWEST_FOR_RATE);
         Tile {
             title,
-            large: plain(words.as_ref().map_or(NO_DATA, |words| &words.large)),
+            large: words.as_ref().map_or(NO_DATA, |words| &words.large).to_owned(),
             is_grey: false,
             bar: bar(rate, bounds, 1.0).filter(|_| is_enough),
             lines: words.and_then(|words| words.line).into_iter().collect(),
@@ -168,7 +161,7 @@ impl OfDeployments {
 
 fn failure_rate(row: &Row) -> Tile {
     let bounds = row.change_failure_rate_low.zip(row.change_failure_rate_high);
-    let is_enough = row.deployments.is_some_and(|all| all >= FEWEST);
+    let is_enough = row.deployments.is_some_and(|all| all >= FEWEST_FOR_RATE);
     let counts = row.change_failure_rate.and(row.deployments).map(|all| {
         let incidents = count(to_u64(row.matched_incidents), "incident");
         format!("{incidents}, {}", count(to_u64(all), "deployment"))
@@ -184,7 +177,7 @@ fn failure_rate(row: &Row) -> Tile {
     let end = bounds.map_or(1.0, |(_, high)| high.max(1.0));
     Tile {
         title: "Change failure rate",
-        large: plain(large.unwrap_or_else(|| NO_DATA.to_owned())),
+        large: large.unwrap_or_else(|| NO_DATA.to_owned()),
         is_grey: false,
         bar: bar(row.change_failure_rate, bounds, end).filter(|_| is_enough),
         lines: line.into_iter().chain(unmatched(row.unmatched_incidents)).collect(),
@@ -197,15 +190,13 @@ fn failure_rate(row: &Row) -> Tile {
 
 fn restored(row: &Row) -> Tile {
     let within = row.restored.within.hour;
-    let (n, open) = (row.restored.n, row.restored.open);
-    let sample = html! { "n = " (n) (still_open(open)) };
-    let large = if let Some(RestoredShare { value, low, high, .. }) = within {
-        html! {
-            (in_percent(value)) " within an hour "
-            small { "(" (percent_number(low)) "–" (percent_number(high)) "), " (sample) }
+    let sample = format!("n = {}{}", row.restored.n, still_open(row.restored.open));
+    let (large, sample) = match within {
+        Some(RestoredShare { value, low, high, .. }) => {
+            let large = format!("{} within an hour", in_percent(value));
+            (large, format!("{}, {sample}", share_interval((low, high))))
         }
-    } else {
-        html! { (NO_DATA) @if n > 0 { " " small { (sample) } } }
+        None => (NO_DATA.to_owned(), sample),
     };
     let times = &row.time_to_restore_seconds;
     let median = times.median.map(|median| {
@@ -217,7 +208,7 @@ fn restored(row: &Row) -> Tile {
         large,
         is_grey: within.is_some_and(|within| within.known < FEWEST_KNOWN),
         bar: bar(within.map(|within| within.value), within.map(|within| (within.low, within.high)), 1.0),
-        lines: median.into_iter().collect(),
+        lines: [sample].into_iter().chain(median).collect(),
         change: change(row, |change| change.restored, false, in_percent),
         meaning: "Share of the failures that began in the period and were restored within an hour. Open ones count for as \
                   long as they were followed. The median is that of the failures that ended in the period.",
@@ -230,7 +221,7 @@ fn recovery(row: &Row) -> Tile {
     let bounds = median_low.zip(median_high);
     Tile {
         title: "Recovery of failed deployments",
-        large: plain(duration(median)),
+        large: duration(median),
         is_grey: false,
         bar: None,
         lines: vec![format!("median, {}{}", median_interval(n, bounds), still_open(open))],
