@@ -196,34 +196,27 @@ fn over_time(
     dataset: &Dataset,
 ) -> Vec<(IntervalName, Option<Row>)> {
     let by = if severity.is_some() { Grouping::Severity } else { Grouping::None };
-    let mut rows = report(&ReportQuery { by, ..query.clone() }, dataset).rows;
-    rows.retain(|row| row.key.as_deref() == severity);
-    let row_of = |name: IntervalName| {
-        let row = rows.iter().find(|row| row.period == Some(name.start)).cloned();
+    let rows = report(&ReportQuery { by, ..query.clone() }, dataset).rows;
+    // Both are in the order of time.
+    let mut rows = rows.into_iter().filter(|row| row.key.as_deref() == severity).peekable();
+    let with_row = |name: IntervalName| {
+        let row = rows.next_if(|row| row.period == Some(name.start));
         (name, row)
     };
-    query.intervals().into_iter().map(row_of).collect()
+    query.intervals().into_iter().map(with_row).collect()
 }
 
 /// Parameters of the figures by interval. The first interval is whole: people would compare a part of it with whole
 /// ones.
 fn in_intervals(query: &ReportQuery) -> (Interval, ReportQuery) {
-    const DAY: u64 = 24;
-    let length = query.until.duration_since(query.since);
-    let (interval, longest_hours) = match length {
-        length if length <= LONGEST_BY_DAY => (Interval::Day, 2 * DAY),
-        length if length <= LONGEST_BY_WEEK => (Interval::Week, 9 * DAY),
-        _ => (Interval::Month, 33 * DAY),
+    let interval = match query.until.duration_since(query.since) {
+        length if length <= LONGEST_BY_DAY => Interval::Day,
+        length if length <= LONGEST_BY_WEEK => Interval::Week,
+        _ => Interval::Month,
     };
-    let before = ReportQuery {
-        since: query.since.saturating_sub(Duration::from_hours(longest_hours)),
-        until: query.since.saturating_add(Duration::from_nanos(1)),
-        interval: Some(interval),
-        compare: false,
-        ..query.clone()
-    };
-    let since = before.intervals().last().map_or(query.since, |name| name.start.at());
-    (interval, ReportQuery { since, until: query.until, ..before })
+    let query = ReportQuery { interval: Some(interval), compare: false, ..query.clone() };
+    let since = query.interval_start(query.since).unwrap_or(query.since);
+    (interval, ReportQuery { since, ..query })
 }
 
 #[cfg(test)]

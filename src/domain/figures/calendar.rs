@@ -13,6 +13,12 @@ impl ReportQuery {
     pub fn intervals(&self) -> Vec<IntervalName> {
         Periods::new(self).names(self)
     }
+
+    /// Start of the whole interval that a time lies in. `None` without intervals, and where the calendar ends.
+    pub fn interval_start(&self, at: Timestamp) -> Option<Timestamp> {
+        let first = first_date_of(at, self.interval?, &self.timezone)?;
+        start_of(first, &self.timezone)
+    }
 }
 
 /// The place of an interval in the calendar, for people and for JSON.

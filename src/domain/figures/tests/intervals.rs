@@ -110,3 +110,19 @@ fn incidents_are_matched_with_deployments_of_the_whole_period() {
     assert_eq!((rows[1].period.unwrap().at(), rows[1].unmatched_incidents), (time("11:00"), 0));
     assert_eq!(rows[1].change_failure_rate, None, "nothing was deployed on this day");
 }
+
+#[test]
+fn an_interval_starts_at_a_midnight_of_the_zone() {
+    let parse = |text| Timestamp::parse(text).unwrap();
+    for (at, interval, start) in [
+        ("2026-10-25T12:00:00Z", Interval::Day, "2026-10-24T22:00:00Z"),
+        ("2026-10-25T23:00:00Z", Interval::Day, "2026-10-25T23:00:00Z"),
+        ("2026-11-01T22:59:59Z", Interval::Week, "2026-10-25T23:00:00Z"),
+        ("2026-11-30T10:00:00Z", Interval::Month, "2026-10-31T23:00:00Z"),
+    ] {
+        let query =
+            ReportQuery { interval: Some(interval), timezone: TimeZone::posix(BERLIN).unwrap(), ..query() };
+        assert_eq!(query.interval_start(parse(at)), Some(parse(start)), "{at}");
+    }
+    assert_eq!(query().interval_start(parse("2026-11-30T10:00:00Z")), None);
+}
