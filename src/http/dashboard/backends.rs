@@ -3,6 +3,7 @@
 use super::data::DashboardData;
 use super::format::{NO_DATA, ago, count, safe_text};
 use super::health_row::HealthRow;
+use super::page::Section;
 use crate::domain::lane::{BackendState, Lane};
 use crate::store::BackendStatus;
 
@@ -22,7 +23,7 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
             count(outbox.suspect, "row")
         ),
         must_act: true,
-        page: Some("outbox"),
+        page: Some(Section::Outbox),
     }));
     rows.extend(data.gauges.outbox.iter().filter(|outbox| outbox.dead > 0).map(|outbox| HealthRow {
         about: format!("Dead rows of {}", safe_text(&outbox.backend)),
@@ -32,7 +33,7 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
             count(outbox.dead, "row")
         ),
         must_act: true,
-        page: Some("outbox"),
+        page: Some(Section::Outbox),
     }));
     rows
 }
@@ -62,7 +63,12 @@ fn row(data: &DashboardData, status: &BackendStatus) -> HealthRow {
         let what = if status.last_status.is_some() { "answer" } else { "error" };
         format!(" Last {what}: {}.", safe_text(error))
     });
-    HealthRow { about: name(status), says: says + &last.unwrap_or_default(), must_act, page: Some("outbox") }
+    HealthRow {
+        about: name(status),
+        says: says + &last.unwrap_or_default(),
+        must_act,
+        page: Some(Section::Outbox),
+    }
 }
 
 fn name(status: &BackendStatus) -> String {

@@ -73,7 +73,7 @@ pub(super) fn filter_bar(site: &Site, query: &OverviewQuery, names: &Suggestions
             details.choice-filters open[query.has_own_period()] {
                 summary {
                     "Dates and filters"
-                    @if is_chosen { ": " bdi { (if chosen.is_empty() { "own dates".to_owned() } else { chosen.join(", ") }) } }
+                    @if is_chosen { ": " bdi { (if chosen.is_empty() { "chosen dates".to_owned() } else { chosen.join(", ") }) } }
                 }
                 (form(site, query, names, env))
             }
@@ -81,7 +81,7 @@ pub(super) fn filter_bar(site: &Site, query: &OverviewQuery, names: &Suggestions
                 @if is_chosen { a href=(site.link("")) { "Clear" } }
                 @match query.refresh {
                     Some(seconds) => {
-                        span.quiet { "Loaded again every " (seconds) " s. " }
+                        span.quiet { "Reloads every " (seconds) " s. " }
                         a href=(query.with_refresh(site, None)) { "Stop" }
                     }
                     None => {
@@ -99,7 +99,7 @@ fn form(site: &Site, query: &OverviewQuery, names: &Suggestions, env: &str) -> M
             @if !query.has_own_period() { input type="hidden" name="days" value=(query.board.period.days()); }
             @if let Some(seconds) = query.refresh { input type="hidden" name="refresh" value=(seconds); }
             (date("since", "From", query.board.since.as_deref()))
-            (date("until", "To, not included", query.board.until.as_deref()))
+            (date("until", "Until (excluded)", query.board.until.as_deref()))
             @for (name, label, value) in query.filters() {
                 label { (label)
                     input type="text" name=(name) value=[value] list={ "known-" (name) } autocomplete="off"

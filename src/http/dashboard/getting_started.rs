@@ -18,7 +18,7 @@ pub(super) fn getting_started(data: &DashboardData) -> Markup {
         @if needs_webhook && needs_deployment {
             section.card.start aria-labelledby="start" { h2 #start { "Next steps" } (steps) }
         } @else if needs_webhook || needs_deployment {
-            // Some need only one of both: they are not kept from their figures.
+            // Some people use only webhooks, or only deployments. Their figures are shown below this hint.
             section.card.start aria-label="Next step" {
                 details {
                     summary {

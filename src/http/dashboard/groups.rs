@@ -44,7 +44,7 @@ fn section(data: &DashboardData, groups: &Groups) -> Markup {
         section aria-labelledby=(list.as_str()) {
             div.heading {
                 h2 id=(list.as_str()) { (title) }
-                p.quiet { "Sorted by the lower bound of the fail rate: the most surely bad first." }
+                p.quiet { "Highest lower bound of the fail rate first." }
             }
             @if report.rows.is_empty() {
                 p.card.quiet { "No failure and no deployment of this period has a " (one) "." }
@@ -134,7 +134,7 @@ fn line(data: &DashboardData, list: WholeList, row: &Row) -> Markup {
     }
 }
 
-/// The fail rate with its interval. Of few deployments, the interval alone tells nothing.
+/// The fail rate with its interval. With few deployments no rate is shown.
 fn fail_rate(row: &Row) -> Markup {
     let bounds = row.change_fail_rate_low.zip(row.change_fail_rate_high);
     let enough = row.deployments.is_some_and(|deployments| deployments >= FEWEST_FOR_RATE);

@@ -7,7 +7,7 @@ use super::data::DashboardData;
 use super::format::{ago, bytes, count, safe_text};
 use super::health_facts::health_facts;
 use super::health_row::HealthRow;
-use super::page::wide;
+use super::page::{Section, wide};
 use super::received::{events_api, webhooks};
 use crate::domain::human_duration::human_duration;
 use crate::http::tls::expires_soon;
@@ -48,11 +48,15 @@ fn alarm(data: &DashboardData, row: &HealthRow) -> Markup {
             Some(page) => {
                 // The page says what to do, and so does the table.
                 span.bad { (first_sentence(&row.says)) } " "
-                a href=(data.site.link(page)) { "Deal with it" }
+                (link(data, page))
             }
             None => { span.bad { (row.says) } }
         }
     }
+}
+
+fn link(data: &DashboardData, section: Section) -> Markup {
+    html! { a href=(data.site.link(section.path())) { "Open " (section.name().to_lowercase()) } }
 }
 
 /// The first sentence of a text.
@@ -70,7 +74,7 @@ fn table(data: &DashboardData, rows: &[HealthRow]) -> Markup {
                     td.title {
                         span.bad[row.must_act] { (row.says) }
                         @if let Some(page) = row.page.filter(|_| row.must_act) {
-                            " " a href=(data.site.link(page)) { "Show all" }
+                            " " (link(data, page))
                         }
                     }
                 }
@@ -183,7 +187,12 @@ fn quarantine(data: &DashboardData) -> HealthRow {
             count(n, "signed webhook")
         ),
     };
-    HealthRow { about: "Quarantine".to_owned(), says, must_act: quarantined > 0, page: Some("quarantine") }
+    HealthRow {
+        about: "Quarantine".to_owned(),
+        says,
+        must_act: quarantined > 0,
+        page: Some(Section::Quarantine),
+    }
 }
 
 /// Figures of `/metrics`. Missing figures raise no alarm, because it is possible that nothing scrapes.

@@ -1,5 +1,7 @@
 //! One row of the table of the program's health.
 
+use super::page::Section;
+
 /// One row: a part that an operator may have to act on.
 pub(super) struct HealthRow {
     /// Subject of the row.
@@ -8,6 +10,6 @@ pub(super) struct HealthRow {
     pub(super) says: String,
     /// `true` if somebody must act. Then the row is red.
     pub(super) must_act: bool,
-    /// Path of the page where it is dealt with. `None`: the row says all.
-    pub(super) page: Option<&'static str>,
+    /// Page where it is dealt with. `None`: the row says all.
+    pub(super) page: Option<Section>,
 }

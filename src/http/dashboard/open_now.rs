@@ -72,8 +72,8 @@ fn words(shorter: usize, all: usize) -> Option<String> {
         return None;
     }
     Some(match shorter {
-        shorter if shorter == all => format!("longer than all {all} of this service"),
-        shorter => format!("longer than {} % of this service’s {all}", shorter * 100 / all),
+        shorter if shorter == all => format!("longer than all {all} restored failures of this service"),
+        shorter => format!("longer than {} % of this service’s {all} restored failures", shorter * 100 / all),
     })
 }
 
@@ -85,7 +85,7 @@ mod tests {
     fn an_age_is_compared_with_enough_times_only() {
         assert_eq!(words(9, 9), None);
         assert_eq!(words(4, 10), None);
-        assert_eq!(words(9, 10).as_deref(), Some("longer than 90 % of this service’s 10"));
-        assert_eq!(words(31, 31).as_deref(), Some("longer than all 31 of this service"));
+        assert_eq!(words(9, 10).as_deref(), Some("longer than 90 % of this service’s 10 restored failures"));
+        assert_eq!(words(31, 31).as_deref(), Some("longer than all 31 restored failures of this service"));
     }
 }

@@ -33,14 +33,14 @@ struct Change {
     before: String,
 }
 
-/// The section "The figures".
+/// The section "Figures".
 pub(super) fn tiles(view: &BoardView<'_>) -> Markup {
     let board = &view.figures.answer;
     let row = &board.total;
     html! {
         section aria-labelledby="figures" {
             div.heading {
-                h2 #figures { "The figures" }
+                h2 #figures { "Figures" }
                 p.quiet {
                     (view.site.zone().minute(board.query.since)) " to " (view.site.zone().minute(board.query.until))
                     ", env " strong { (board.query.env_name()) }
@@ -117,7 +117,7 @@ fn deployments(row: &Row) -> Tile {
         bar: None,
         lines: vec![n.map_or_else(|| incidents.clone(), |n| format!("{n}, {incidents}"))],
         change: None,
-        meaning: "Deployments that ended in the period, divided by its days of 24 hours.",
+        meaning: "Deployments that ended in the period, per 24 hours.",
     }
 }
 
@@ -226,8 +226,7 @@ fn recovery(row: &Row) -> Tile {
         bar: None,
         lines: vec![format!("median, {}{}", median_interval(n, bounds), still_open(open))],
         change: None,
-        meaning: "Time from the end of a failed deployment until the failures that it caused were over: half of them took \
-                  longer, half of them shorter.",
+        meaning: "Median time from the end of a failed deployment to the end of the failures that it caused.",
     }
 }
 
