@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::board_view::BoardView;
+use super::deployment_table::DeploymentRows;
 use super::failure_table::FailureRows;
 use super::filter_bar::Suggestions;
 use super::overview_query::OverviewQuery;
@@ -11,7 +12,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::http::boards::Board;
 use crate::http::cached_figures::Computed;
 use crate::http::requests::LastRequests;
-use crate::store::{DeploymentPage, OpenNow, StoreGauges, StoreOutage};
+use crate::store::{OpenNow, StoreGauges, StoreOutage};
 use crate::telemetry::reconciliation::ReconciliationState;
 
 /// Everything that the first page shows.
@@ -43,7 +44,7 @@ pub(super) struct DashboardData {
     /// The latest failures.
     pub(super) recent: FailureRows,
     /// The latest deployments.
-    pub(super) deployments: DeploymentPage,
+    pub(super) deployments: DeploymentRows,
     /// Configured backends.
     pub(super) backends: Vec<String>,
     /// Gauges of the store.

@@ -6,7 +6,8 @@ use super::charts::frame::Head;
 use super::charts::funnel::{Funnel, FunnelService, funnel};
 use super::charts::interval_bar::{IntervalBar, interval_bar};
 use super::data::DashboardData;
-use super::format::{NO_DATA, count, duration, safe_text};
+use super::format::{NO_DATA, count, duration};
+use super::links;
 use super::overview_query::WholeList;
 use super::tile_words::{FEWEST_FOR_RATE, FEWEST_KNOWN, share_in_table, to_u64};
 use crate::domain::figures::{Report, Row};
@@ -112,15 +113,9 @@ fn line(data: &DashboardData, list: WholeList, row: &Row) -> Markup {
     let number =
         |number: Option<usize>| number.map_or_else(|| NO_DATA.to_owned(), |number| number.to_string());
     let times = &row.time_to_restore_seconds;
-    let shown = html! { bdi { (safe_text(name)) } };
     html! {
         tr {
-            th scope="row" {
-                @match data.site.named(list.as_str(), name) {
-                    Some(href) => { a href=(href) { (shown) } }
-                    None => { (shown) }
-                }
-            }
+            th scope="row" { (links::named(&data.site, list.as_str(), name)) }
             td.number data-label="Deployments" { (number(row.deployments)) }
             td.number data-label="Failed" { (number(row.failed_deployments)) }
             td.rate data-label="Fail rate, 95 %" { (fail_rate(row)) }

@@ -49,7 +49,8 @@ pub(super) fn team(site: &Site, team: Option<&str>) -> Markup {
     html! { @match team { Some(team) => { (named(site, "teams", team)) } None => { (NO_DATA) } } }
 }
 
-fn named(site: &Site, folder: &str, name: &str) -> Markup {
+/// Link to the page of a name in a folder. A name that can have no page is shown without a link.
+pub(super) fn named(site: &Site, folder: &str, name: &str) -> Markup {
     let shown = html! { bdi { (safe_text(name)) } };
     html! { @match site.named(folder, name) { Some(href) => { a href=(href) { (shown) } } None => { (shown) } } }
 }

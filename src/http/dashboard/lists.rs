@@ -1,11 +1,12 @@
 //! Lists of the first page, as they are read from the store.
 
+use super::deployment_table::DeploymentRows;
 use super::failure_table::FailureRows;
 use super::open_now::MOST_OPEN;
 use super::overview_query::OverviewQuery;
 use super::recent::RECENT;
 use crate::domain::deployment_view::PendingRule;
-use crate::store::{DeploymentFilter, DeploymentPage, FailureFilter, OpenFilter, OpenNow, ReadError, Reader};
+use crate::store::{DeploymentFilter, FailureFilter, OpenFilter, OpenNow, ReadError, Reader};
 
 /// The lists. They have the filters that were chosen, and no period: they show the present.
 pub(super) struct Lists {
@@ -14,7 +15,7 @@ pub(super) struct Lists {
     /// The latest failures.
     pub(super) recent: FailureRows,
     /// The latest deployments.
-    pub(super) deployments: DeploymentPage,
+    pub(super) deployments: DeploymentRows,
 }
 
 impl Lists {
@@ -49,7 +50,7 @@ impl Lists {
         Ok(Self {
             open: reader.open_now(&open)?,
             recent: FailureRows::of(reader, &recent)?,
-            deployments: reader.deployments(&deployments, pending)?,
+            deployments: DeploymentRows::of(reader, &deployments, pending)?,
         })
     }
 }
