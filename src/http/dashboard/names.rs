@@ -176,7 +176,7 @@ fn unknown(site: &Site, named: &Named) -> Response {
         "Nothing has the " (kind) " " bdi { (safe_text(&named.name)) } ". No failure of this " (kind)
         " is known. No deployment is known, either."
     };
-    notice(site, Section::Failures, (StatusCode::NOT_FOUND, "Not found"), &text)
+    notice(site, Section::Overview, (StatusCode::NOT_FOUND, "Not found"), &text)
 }
 
 fn content(site: &Site, data: &NamedData) -> Html<String> {
@@ -184,7 +184,7 @@ fn content(site: &Site, data: &NamedData) -> Html<String> {
     let view = BoardView { site, figures: &data.figures, query: &data.query, now: data.now };
     let heading_text = html! { span.kind { (kind) } " " bdi { (title) } };
     let content = html! {
-        (way_back(site, Section::Failures))
+        (way_back(site, Section::Overview))
         (heading(site, &heading_text))
         nav.pages aria-label="Lists" {
             (all(site, data, "failures", &[], "All failures"))
@@ -199,7 +199,7 @@ fn content(site: &Site, data: &NamedData) -> Html<String> {
         (recent(site, data))
         (deployed(site, data))
     };
-    page(site, Place::Within(Section::Failures), &format!("{kind} {title}"), &content)
+    page(site, Place::Within(Section::Overview), &format!("{kind} {title}"), &content)
 }
 
 fn open(site: &Site, data: &NamedData) -> Markup {

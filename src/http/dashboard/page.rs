@@ -9,9 +9,9 @@ use super::site::Site;
 /// Parts of the dashboard that the navigation leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
-    /// The first page.
+    /// The first page, services and teams.
     Overview,
-    /// Failures, services and teams.
+    /// Failures.
     Failures,
     /// Deployments.
     Deployments,

@@ -55,12 +55,7 @@ fn page_of(mut refused: Response, site: &Site, path: &str, text: &str) -> Respon
 /// The section that a path belongs to, else the first page.
 fn section_of(path: &str) -> Section {
     let first = path.trim_start_matches('/').split(['/', '.']).next().unwrap_or_default();
-    match first {
-        "services" | "teams" => Section::Failures,
-        first => {
-            Section::ALL.into_iter().find(|section| section.path() == first).unwrap_or(Section::Overview)
-        }
-    }
+    Section::ALL.into_iter().find(|section| section.path() == first).unwrap_or(Section::Overview)
 }
 
 fn title(status: StatusCode) -> &'static str {
@@ -82,7 +77,7 @@ mod tests {
         for (path, section) in [
             ("/failures/Q1", Section::Failures),
             ("/failures.csv", Section::Failures),
-            ("/teams/x", Section::Failures),
+            ("/teams/x", Section::Overview),
             ("/quarantine/9", Section::Quarantine),
             ("/nothing", Section::Overview),
             ("/", Section::Overview),
