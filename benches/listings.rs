@@ -88,6 +88,7 @@ fn filters() -> Vec<(String, FailureFilter)> {
                             env: text(env),
                             severity: text(severity),
                             since: None,
+                            until: None,
                             limit: 100,
                             cursor: None,
                         };

@@ -65,7 +65,7 @@ fn team(service: u64) -> String {
 pub(crate) fn built() -> anyhow::Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
     include_str!("../../src/store/engine/migrations/0001_initial.sql").hash(&mut hasher);
-    include_str!("../../src/store/engine/migrations/0002_deployments.sql").hash(&mut hasher);
+    include_str!("../../src/store/engine/migrations/0002_listings.sql").hash(&mut hasher);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let store = folder.join(format!("figures-{:016x}.db", hasher.finish()));
     if !store.exists() {

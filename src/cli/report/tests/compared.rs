@@ -36,15 +36,16 @@ fn a_comparison_has_a_table_of_its_own() {
     checkout  -0.05 (-0.20 to +0.10) ↓  +3.0 (+0 to +12) ↑       -  -5.0 (-20 to +10)
     search    -0.05 (-0.20 to +0.10) ↓  +3.0 (+0 to +12) ↑       -  -5.0 (-20 to +10)
     total     -0.05 (-0.20 to +0.10) ↓  +3.0 (+0 to +12) ↑       -  -5.0 (-20 to +10)
-    The difference to the period of equal length before and its 95 % interval: shares in percentage
-    points, CFR per deployment. ↑ and ↓ where the data show a change; elsewhere they agree with no
-    change.
+    Difference from the period of equal length before, with its 95 % interval: shares in percentage
+    points, CFR per deployment. ↑ or ↓ marks a change that the data show; IN 1H has one only from six
+    failures in each period on.
     ");
     let csv = csv(&compared(), false);
     let columns = |line: &str| line.split(',').rev().take(20).map(str::to_owned).collect::<Vec<_>>();
     let lines: Vec<&str> = csv.lines().collect();
     let pairs = columns(lines[0]).into_iter().rev().zip(columns(lines[1]).into_iter().rev());
-    insta::assert_snapshot!(pairs.map(|(name, cell)| format!("{name}: {cell}\n")).collect::<String>(), @r"
+    let lines: Vec<String> = pairs.map(|(name, cell)| format!("{name}: {cell}")).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
     change_change_failure_rate_before: 0.8
     change_change_failure_rate_difference: -0.05
     change_change_failure_rate_low: -0.2

@@ -84,23 +84,23 @@ impl Model<'_> {
             Grouping::Severity => false,
             Grouping::None => true,
         };
-        let own = self.failures.iter().filter(is_of_key).copied().collect();
-        let made = self.deployments.iter().filter(is_made_for_key).copied().collect();
+        let own: Vec<&Failure> = self.failures.iter().filter(is_of_key).copied().collect();
+        let made: Vec<&Deployment> = self.deployments.iter().filter(is_made_for_key).copied().collect();
         let has_deployments = query.by != Grouping::Severity;
-        RowParts { key: key.map(str::to_owned), has_deployments, ..self.parts(own, made, span, whole) }
+        RowParts { key: key.map(str::to_owned), has_deployments, ..self.parts(&own, &made, span, whole) }
     }
 
     /// The row of everything.
     fn total(&self, span: Span, whole: Span) -> RowParts {
-        self.parts(self.failures.clone(), self.deployments.clone(), span, whole)
+        self.parts(&self.failures, &self.deployments, span, whole)
     }
 
-    fn parts(&self, own: Vec<&Failure>, made: Vec<&Deployment>, span: Span, whole: Span) -> RowParts {
+    fn parts(&self, own: &[&Failure], made: &[&Deployment], span: Span, whole: Span) -> RowParts {
         let query = self.query;
         let begun = || own.iter().filter(|failure| is_within(failure.started_at, span));
         let incidents = || begun().filter(|failure| is_incident(failure));
         let deployments: Vec<_> =
-            made.into_iter().filter(|deployment| is_within(deployment.finished_at, span)).collect();
+            made.iter().copied().filter(|deployment| is_within(deployment.finished_at, span)).collect();
         let is_failed = |deployment: &&&Deployment| !self.linked(deployment).is_empty();
         let failed: Vec<_> = deployments.iter().filter(is_failed).collect();
         let is_settled = |deployment: &&&Deployment| {
