@@ -76,7 +76,8 @@ async fn gauges_are_computed_once_a_minute() {
     let daemon = daemon_with_data().await;
     let begin = daemon.clock.now();
     let first = gauges(&daemon, begin).await;
-    let of_checkout = "{service=\"Checkout API\",team=\"\",env=\"production\",severity=\"P1\",window=\"7d\"}";
+    let of_checkout =
+        "{service=\"Checkout API\",team=\"Payments\",env=\"production\",severity=\"P1\",window=\"7d\"}";
     assert!(first.contains(&format!("dora_incidents{of_checkout} 1.0")), "{first:#?}");
     let rate = "dora_change_fail_rate{service=\"Checkout API\",env=\"production\",window=\"7d\"} ";
     let rate = first.iter().find_map(|line| line.strip_prefix(rate)).unwrap();
