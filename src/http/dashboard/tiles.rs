@@ -124,8 +124,9 @@ fn deployments(row: &Row) -> Tile {
 fn fail_rate(row: &Row) -> Tile {
     let bounds = row.change_fail_rate_low.zip(row.change_fail_rate_high);
     let counts = row.failed_deployments.zip(row.deployments);
-    let pending = row.pending_deployments.filter(|pending| *pending > 0);
-    let pending = pending.map(|pending| format!("{} may still fail", count(to_u64(pending), "deployment")));
+    let pending = row.pending_not_failed().filter(|pending| *pending > 0);
+    let pending =
+        pending.map(|pending| format!("{} may still fail", count(to_u64(pending), "more deployment")));
     let of_deployments = OfDeployments { counts, happened: "failed", rate: row.change_fail_rate, bounds };
     let change = change(row, |change| change.change_fail_rate, true, in_percent);
     let meaning =
