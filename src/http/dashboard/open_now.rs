@@ -55,7 +55,7 @@ fn item(data: &DashboardData, failure: &Failure) -> Markup {
     }
 }
 
-/// How unusual the age of a failure is for its first service.
+/// Comparison of the age of a failure with the times to restore of its first service.
 fn unusual(data: &DashboardData, failure: &Failure) -> Option<String> {
     let service = failure.services.first()?;
     let age = data.now.nanos_since(failure.started_at);
