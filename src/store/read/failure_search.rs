@@ -69,7 +69,9 @@ pub(super) fn search(
 impl<'a> Search<'a> {
     fn new(db: &'a Connection, filter: &'a FailureFilter, after: Place, most: usize) -> Self {
         let since_ns = filter.since.map_or(i64::MIN, Timestamp::as_nanos);
-        Self { db, filter, since_ns, last: after, most, found: Vec::new() }
+        // The latest come first, so the listing begins just before the end.
+        let last = filter.until.map_or(after, |until| after.min((until.as_nanos(), i64::MIN)));
+        Self { db, filter, since_ns, last, most, found: Vec::new() }
     }
 
     fn run(mut self, limits: &Limits) -> rusqlite::Result<Vec<Place>> {

@@ -35,8 +35,6 @@ impl Reader {
     /// The failures that pass the filter.
     pub fn failures(&self, filter: &FailureFilter) -> Result<FailurePage, ReadError> {
         let after = place(filter.cursor.as_deref())?;
-        // The latest come first, so the listing begins just before the end.
-        let after = filter.until.map_or(after, |until| after.min((until.as_nanos(), i64::MIN)));
         let mut db = self.lock();
         // One snapshot of the store for all reads.
         let db = db.transaction()?;
