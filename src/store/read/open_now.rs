@@ -25,7 +25,7 @@ pub(super) type Ranked = (u32, i64, i64);
 /// The open failures. SQLite keeps the order of a CROSS JOIN: they are few, and an index covers them.
 const OPEN: &str =
     "SELECT failure.id, started_at_ns, severity FROM failure CROSS JOIN failure_kind k ON k.id = kind
-    WHERE failure.state = 'open' AND finished_at_ns IS NULL AND started_at_ns >= ?1
+    WHERE failure.state = 'open' AND finished_at_ns IS NULL AND started_at_ns >= ?1 AND started_at_ns < ?6
     AND (?2 IS NULL OR env = ?2) AND (?3 IS NULL OR team = ?3) AND (?4 IS NULL OR severity = ?4)
     AND (?5 IS NULL OR EXISTS (SELECT 1 FROM failure_kind_service s WHERE s.service = ?5 AND s.kind = k.id))";
 
@@ -48,10 +48,11 @@ impl Reader {
 
 /// The open failures that pass the filter, in the order of their ranks.
 pub(super) fn ranked(db: &Connection, filter: &FailureFilter) -> rusqlite::Result<Vec<Ranked>> {
-    let FailureFilter { since, env, team, severity, service, .. } = filter;
+    let FailureFilter { since, until, env, team, severity, service, .. } = filter;
     let since = since.map_or(i64::MIN, Timestamp::as_nanos);
+    let until = until.map_or(i64::MAX, Timestamp::as_nanos);
     let mut open = db.prepare_cached(OPEN)?;
-    let ranked = open.query_map(params![since, env, team, severity, service], |row| {
+    let ranked = open.query_map(params![since, env, team, severity, service, until], |row| {
         Ok((severity_rank(row.get_ref(2)?.as_str_or_null()?), row.get(1)?, row.get(0)?))
     })?;
     let mut ranked: Vec<Ranked> = ranked.collect::<Result<_, _>>()?;
