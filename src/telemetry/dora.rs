@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 
 use self::labels::{LabelLimits, Labels, max_series};
 use crate::domain::figures::list::{Figure, Gauge, GaugeLabels, Part, gauges};
-use crate::domain::figures::{Dataset, Row, RowHead, RowSums, Trailing, trailing};
+use crate::domain::figures::{Dataset, NamedSums, Row, RowHead, RowSums, Trailing};
 use crate::domain::timestamp::Timestamp;
 
 /// The trailing windows, the longest first: value of the label, and length in days.
@@ -64,7 +64,7 @@ struct FigureGauge {
 }
 
 /// The sums of all rows of a window, by their labels.
-type Sums = HashMap<Labels, RowSums>;
+type Sums<'t> = HashMap<Labels, RowSums<'t>>;
 
 /// The gauges as OpenMetrics text. `dataset` goes back at least [`LONGEST_WINDOW`]. The busiest services, teams, envs
 /// and severities of that window, and `default_env`, have labels of their own.
@@ -73,19 +73,19 @@ pub fn text(
     now: Timestamp,
     (default_env, link_window): (&str, Duration),
 ) -> Result<String, fmt::Error> {
-    let windows = WINDOWS.map(|(window, days)| {
-        let length = Duration::from_hours(24 * days);
-        (window, length > link_window, trailing(dataset, now.saturating_sub(length), now, link_window))
-    });
-    let [(.., longest), ..] = &windows;
-    let limits = LabelLimits::of(longest, default_env);
-    let windows = windows.map(|(window, has_rates, figures)| (window, has_rates, sums(&figures, &limits)));
-    let [(.., longest), ..] = &windows;
-    let with_data = labels_with_data(longest);
     let mut registry = Registry::default();
     let gauges = register(&mut registry);
-    for (window, has_rates, mut sums) in windows {
-        for labels in &with_data {
+    // Both follow from the longest window, which is the first one.
+    let (mut limits, mut with_data) = (None, None);
+    for (window, days) in WINDOWS {
+        let length = Duration::from_hours(24 * days);
+        let has_rates = length > link_window;
+        let figures = Trailing::of(dataset, now.saturating_sub(length), now, link_window);
+        let parts = figures.parts();
+        let limits = limits.get_or_insert_with(|| LabelLimits::of(&parts, figures.severities(), default_env));
+        let mut sums = sums(&parts, limits);
+        let with_data = with_data.get_or_insert_with(|| labels_with_data(&sums));
+        for labels in with_data.iter() {
             sums.entry(labels.clone()).or_default();
         }
         for (labels, sums) in sums {
@@ -119,9 +119,9 @@ fn register(registry: &mut Registry) -> Vec<FigureGauge> {
 }
 
 /// Adds up the counts with the same labels, because rates cannot be added up.
-fn sums(figures: &Trailing<'_>, limits: &LabelLimits) -> Sums {
+fn sums<'t>(parts: &[NamedSums<'t>], limits: &LabelLimits) -> Sums<'t> {
     let mut sums = Sums::default();
-    for part in &figures.parts {
+    for part in parts {
         for labels in limits.labels(part) {
             sums.entry(labels).or_default().add(&part.sums);
         }
@@ -131,7 +131,7 @@ fn sums(figures: &Trailing<'_>, limits: &LabelLimits) -> Sums {
 
 /// Labels that have data in the longest window. Each of them has a row in every window: counts are 0 if nothing
 /// happened there.
-fn labels_with_data(longest: &Sums) -> HashSet<Labels> {
+fn labels_with_data(longest: &Sums<'_>) -> HashSet<Labels> {
     let mut with_data: HashSet<Labels> = longest.keys().cloned().collect();
     let of = |by| longest.keys().filter(move |labels| labels.of_gauges() == by).cloned();
     let with_failures: HashSet<Labels> =

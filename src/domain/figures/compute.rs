@@ -1,6 +1,7 @@
 //! Computation of reports from a dataset.
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use super::calendar::{IntervalName, Periods};
 use super::dataset::Dataset;
@@ -71,7 +72,7 @@ fn rows(
         let has_deployments = by != Grouping::Severity;
         let head = RowHead { key, interval: names.get(period), since, until, has_deployments };
         rows.push(match &mut earlier {
-            Some(earlier) => sums.compared_row(&head, earlier[period].remove(&key).unwrap_or_default()),
+            Some(earlier) => sums.compared_row(&head, &earlier[period].remove(&key).unwrap_or_default()),
             None => sums.row(&head),
         });
     }
@@ -81,7 +82,7 @@ fn rows(
 fn total(query: &ReportQuery, tally: &Tally<'_>, before: Option<&Before<'_>>) -> Row {
     let head = RowHead::whole(query.since, query.until);
     match before {
-        Some(before) => tally.total().compared_row(&head, before.whole.total()),
+        Some(before) => tally.total().compared_row(&head, &before.whole.total()),
         None => tally.total().row(&head),
     }
 }
@@ -113,14 +114,10 @@ impl<'a> Before<'a> {
     }
 
     /// The sums before each period, by key.
-    fn rows(&self, by: Grouping) -> Vec<BTreeMap<Option<&'a str>, RowSums>> {
-        let rows =
-            |tally: &Tally<'a>| tally.rows(by).into_iter().map(|((_, key), sums)| (key, sums)).collect();
-        if self.intervals.is_empty() {
-            vec![rows(&self.whole)]
-        } else {
-            self.intervals.iter().map(rows).collect()
-        }
+    fn rows(&self, by: Grouping) -> Vec<BTreeMap<Option<&'a str>, RowSums<'_>>> {
+        let tallies = if self.intervals.is_empty() { slice::from_ref(&self.whole) } else { &self.intervals };
+        let rows = |tally| Tally::rows(tally, by).into_iter().map(|((_, key), sums)| (key, sums)).collect();
+        tallies.iter().map(rows).collect()
     }
 }
 

@@ -122,7 +122,31 @@ impl FailureKind {
 pub struct DatasetBuilder {
     kinds: Vec<FailureTraits>,
     /// The failures of each kind.
-    failures: Vec<Vec<(DatasetFailure, LinkedKeys)>>,
+    failures: Vec<Vec<DatasetFailure>>,
+    links: Vec<KeyedLinks>,
+}
+
+/// The deployments that one failure is linked to, by their keys.
+#[derive(Debug)]
+struct KeyedLinks {
+    failure: FailureRef,
+    cause: Option<NonZeroI64>,
+    remediation: Option<NonZeroI64>,
+}
+
+/// Place of a failure: its kind, and its index among the failures of the kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct FailureRef {
+    kind: u32,
+    index: u32,
+}
+
+/// A failure that a deployment caused. Sorted, those of one deployment are together, in the order of their starts.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct CausedFailure {
+    cause: DeploymentRef,
+    started_at: Timestamp,
+    failure: FailureRef,
 }
 
 /// Input of the figures.
@@ -144,86 +168,35 @@ impl DatasetBuilder {
 
     /// Adds a failure of a kind that was added before. A merged failure is left out: it is in no figure.
     pub fn add(&mut self, kind: u32, times: FailureTimes, linked: LinkedKeys) {
-        if self.kinds[kind as usize].state == FailureState::Merged {
+        let FailureTraits { state, .. } = self.kinds[kind as usize];
+        if state == FailureState::Merged {
             return;
         }
-        let cause_found = match linked {
-            LinkedKeys { cause: None, .. } => CauseFound::Not,
-            LinkedKeys { is_named: true, .. } => CauseFound::ByName,
-            LinkedKeys { is_named: false, .. } => CauseFound::ByTime,
+        let LinkedKeys { cause, is_named, remediation } = linked;
+        let cause_found = match (cause, is_named) {
+            (None, _) => CauseFound::Not,
+            (Some(_), true) => CauseFound::ByName,
+            (Some(_), false) => CauseFound::ByTime,
         };
+        let failures = &mut self.failures[kind as usize];
+        if state.counts() && (cause.is_some() || remediation.is_some()) {
+            let failure = FailureRef { kind, index: to_u32(failures.len()) };
+            self.links.push(KeyedLinks { failure, cause, remediation });
+        }
         let restored_ns = times.restored().unwrap_or_default();
-        let facts = DatasetFailure::new(times.started_at, times.finished_at, restored_ns, cause_found);
-        self.failures[kind as usize].push((facts, linked));
+        failures.push(DatasetFailure::new(times.started_at, times.finished_at, restored_ns, cause_found));
     }
 
     /// Combines the failures with the deployments: finds the deployments that failed, the recovery from each, and the
     /// remediations.
     pub fn with(self, deployment_index: DeploymentIndex) -> Dataset {
-        let mut linking =
-            Linking { dataset: Dataset { deployment_index, ..Dataset::default() }, linked: Vec::new() };
-        for kind in &self.kinds {
-            linking.dataset.add_kind(kind);
+        let Self { kinds, failures, links } = self;
+        let mut dataset = Dataset { deployment_index, kinds: Vec::with_capacity(kinds.len()), failures };
+        for kind in &kinds {
+            dataset.add_kind(kind);
         }
-        for (kind, failures) in self.failures.into_iter().enumerate() {
-            linking.dataset.failures[kind].reserve_exact(failures.len());
-            for (facts, linked) in failures {
-                linking.add(to_u32(kind), facts, linked);
-            }
-        }
-        linking.with_recoveries()
-    }
-}
-
-/// Combines failures and deployments.
-struct Linking {
-    dataset: Dataset,
-    /// Failures that a deployment caused: the deployment, the start, the kind, and the index within the kind.
-    linked: Vec<(DeploymentRef, Timestamp, u32, u32)>,
-}
-
-impl Linking {
-    /// Adds a failure and its links.
-    fn add(&mut self, kind: u32, mut facts: DatasetFailure, linked: LinkedKeys) {
-        let dataset = &mut self.dataset;
-        if dataset.kinds[kind as usize].counts() {
-            let place = |deployment_index: &DeploymentIndex, key: Option<NonZeroI64>| {
-                deployment_index.place(key?.get())
-            };
-            if let Some(remediation) = place(&dataset.deployment_index, linked.remediation) {
-                dataset.deployment_index.mark_as_remediation(remediation);
-            }
-            let nth = to_u32(dataset.failures[kind as usize].len());
-            // A failure counts against deployments to its own env only.
-            let env = dataset.kinds[kind as usize].env;
-            let cause = place(&dataset.deployment_index, linked.cause)
-                .filter(|cause| dataset.deployment_index.kinds[cause.kind as usize].env == env);
-            facts.set_cause(cause);
-            self.linked.extend(cause.map(|cause| (cause, facts.started_at, kind, nth)));
-        }
-        dataset.failures[kind as usize].push(facts);
-    }
-
-    /// Adds the recovery from each deployment that failed. All failures must have been added.
-    fn with_recoveries(self) -> Dataset {
-        let Self { mut dataset, mut linked } = self;
-        linked.sort_unstable();
-        for of_deployment in linked.chunk_by(|(place, ..), (other, ..)| place == other) {
-            let failures = of_deployment.iter().map(|(_, _, kind, nth)| {
-                let has_good_times = dataset.kinds[*kind as usize].has_good_times;
-                (&dataset.failures[*kind as usize][*nth as usize], has_good_times)
-            });
-            let run = failures.fold(None::<FailureRun>, |run, (failure, has_good_times)| match run {
-                None => Some(FailureRun::of(failure, has_good_times)),
-                Some(mut run) => {
-                    run.extend(failure, has_good_times);
-                    Some(run)
-                }
-            });
-            if let (Some((deployment, ..)), Some(run)) = (of_deployment.first(), run) {
-                dataset.deployment_index.failed(*deployment, &run);
-            }
-        }
+        let caused = links.into_iter().filter_map(|links| dataset.link(&links)).collect();
+        dataset.add_recoveries(caused);
         dataset
     }
 }
@@ -262,6 +235,39 @@ impl Dataset {
         };
         let FailureTraits { state, has_good_times, .. } = *kind;
         self.kinds.push(FailureKind { state, services, team, env, severity, has_good_times, own });
-        self.failures.push(Vec::new());
+    }
+
+    /// Links a failure to the deployments of the dataset. Returns the failure if one of them caused it.
+    fn link(&mut self, links: &KeyedLinks) -> Option<CausedFailure> {
+        let KeyedLinks { failure, cause, remediation } = *links;
+        let place = |key: Option<NonZeroI64>| self.deployment_index.place(key?.get());
+        let (cause, remediation) = (place(cause), place(remediation));
+        if let Some(remediation) = remediation {
+            self.deployment_index.mark_as_remediation(remediation);
+        }
+        // A failure counts against deployments to its own env only.
+        let env = self.kinds[failure.kind as usize].env;
+        let cause = cause.filter(|cause| self.deployment_index.kinds[cause.kind as usize].env == env)?;
+        let facts = &mut self.failures[failure.kind as usize][failure.index as usize];
+        facts.set_cause(cause);
+        Some(CausedFailure { cause, started_at: facts.started_at, failure })
+    }
+
+    /// Adds the recovery from each deployment that failed.
+    fn add_recoveries(&mut self, mut caused: Vec<CausedFailure>) {
+        caused.sort_unstable();
+        for of_deployment in caused.chunk_by(|one, other| one.cause == other.cause) {
+            let mut failures = of_deployment.iter().map(|CausedFailure { failure, .. }| {
+                let kind = &self.kinds[failure.kind as usize];
+                let facts = &self.failures[failure.kind as usize][failure.index as usize];
+                (facts, kind.has_good_times)
+            });
+            let Some((first, has_good_times)) = failures.next() else { continue };
+            let mut run = FailureRun::of(first, has_good_times);
+            for (failure, has_good_times) in failures {
+                run.extend(failure, has_good_times);
+            }
+            self.deployment_index.failed(of_deployment[0].cause, &run);
+        }
     }
 }

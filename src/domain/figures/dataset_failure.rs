@@ -48,8 +48,8 @@ impl DatasetFailure {
     }
 
     /// Records the deployment that caused it.
-    pub(super) fn set_cause(&mut self, cause: Option<DeploymentRef>) {
-        self.cause = cause.unwrap_or(DeploymentRef::NONE);
+    pub(super) fn set_cause(&mut self, cause: DeploymentRef) {
+        self.cause = cause;
     }
 
     /// The deployment that caused it. `None` if it is not in the dataset.

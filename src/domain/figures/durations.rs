@@ -48,23 +48,25 @@ pub struct RecoveryTimes {
     pub max: Option<f64>,
 }
 
-impl From<Durations> for RestoreTimes {
-    fn from(durations: Durations) -> Self {
-        let Statistic { n, mean, median, median_low, median_high, p90, max } = durations.statistic();
+impl RestoreTimes {
+    /// Statistic of several lists together.
+    pub(super) fn of(lists: &[&Durations]) -> Self {
+        let Statistic { n, mean, median, median_low, median_high, p90, max } = Statistic::of(lists);
         Self { n, mean, median, median_low, median_high, p90, max }
     }
 }
 
 impl RecoveryTimes {
-    pub(super) fn new(durations: Durations, open: usize) -> Self {
-        let Statistic { n, mean, median, median_low, median_high, p90, max } = durations.statistic();
+    /// Statistic of several lists together, and the number of failed deployments that have not been recovered from.
+    pub(super) fn of(lists: &[&Durations], open: usize) -> Self {
+        let Statistic { n, mean, median, median_low, median_high, p90, max } = Statistic::of(lists);
         Self { n, open, mean, median, median_low, median_high, p90, max }
     }
 }
 
 /// Durations in nanoseconds, none of them negative.
 #[derive(Debug, Default)]
-pub struct Durations(Vec<i64>);
+pub(super) struct Durations(Vec<i64>);
 
 struct Statistic {
     n: usize,
@@ -82,28 +84,22 @@ impl Durations {
     }
 
     /// Number of durations.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
+}
 
-    /// `true` if there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Adds the durations of another list.
-    pub fn extend(&mut self, others: &Self) {
-        self.0.extend_from_slice(&others.0);
-    }
-
-    fn statistic(mut self) -> Statistic {
-        self.0.sort_unstable();
-        let sorted = self.0.as_slice();
+impl Statistic {
+    fn of(lists: &[&Durations]) -> Self {
+        let lists: Vec<&[i64]> = lists.iter().map(|durations| durations.0.as_slice()).collect();
+        let mut sorted = lists.concat();
+        sorted.sort_unstable();
+        let sorted = sorted.as_slice();
         let n = sorted.len();
         // Of fewer, the 90th percentile would be the longest.
         let p90 = if n < FEWEST_FOR_P90 { None } else { sorted.get((9 * n).div_ceil(10) - 1).copied() };
         let interval = median_interval(sorted);
-        Statistic {
+        Self {
             n,
             mean: mean(sorted).map(seconds),
             median: median(sorted).map(seconds),
@@ -134,7 +130,7 @@ mod tests {
 
     fn of(seconds: impl IntoIterator<Item = i64>) -> [Option<f64>; 4] {
         let durations = Durations(seconds.into_iter().map(|seconds| seconds * 1_000_000_000).collect());
-        let Statistic { mean, median, p90, max, .. } = durations.statistic();
+        let Statistic { mean, median, p90, max, .. } = Statistic::of(&[&durations]);
         [mean, median, p90, max]
     }
 

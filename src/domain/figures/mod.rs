@@ -35,7 +35,7 @@ pub use self::restored::{Restored, RestoredShare, RestoredShares};
 pub use self::row::{LinkedIncidents, Row, RowHead};
 pub use self::sort::SortBy;
 pub use self::sums::RowSums;
-pub use self::trailing::{NamedSums, Trailing, trailing};
+pub use self::trailing::{NamedSums, Trailing};
 
 #[cfg(test)]
 pub(crate) mod tests;

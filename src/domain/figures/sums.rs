@@ -4,11 +4,11 @@
 use super::change::{Comparable, RowChange};
 use super::dataset::FailureKind;
 use super::deployment_index::Outcome;
-use super::durations::{Durations, RecoveryTimes};
+use super::durations::{Durations, RecoveryTimes, RestoreTimes};
 use super::recovery::Recovery;
 use super::restored::Restored;
 use super::row::{LinkedIncidents, Row, RowHead};
-use crate::domain::statistics::{Cohort, Estimate, EventRate, Proportion, SettledTally};
+use crate::domain::statistics::{Cohort, Estimate, EventRate, Proportion, RestoreCurve, SettledTally};
 
 /// Counts of the failures of one kind in one period.
 #[derive(Debug, Default)]
@@ -56,9 +56,10 @@ impl DeploymentTally {
     }
 }
 
-/// Sums that a row is made of. Rates cannot be added up, but these can.
+/// Sums that a row is made of. Rates cannot be added up, but these can. Durations are not copied: a failure is in many
+/// rows, and there may be a million failures.
 #[derive(Debug, Default)]
-pub struct RowSums {
+pub struct RowSums<'t> {
     incidents: usize,
     matched: usize,
     open: usize,
@@ -66,14 +67,17 @@ pub struct RowSums {
     ignored: usize,
     linked_by_name: usize,
     linked_by_time: usize,
-    cohort: Cohort,
-    restore_times: Durations,
-    deployments: DeploymentTally,
+    cohorts: Vec<&'t Cohort>,
+    restore_times: Vec<&'t Durations>,
+    settled: SettledTally,
+    remediations: usize,
+    recovery_times: Vec<&'t Durations>,
+    open_recoveries: usize,
 }
 
-impl RowSums {
+impl<'t> RowSums<'t> {
     /// Adds failures of one kind.
-    pub(super) fn add_failures(&mut self, kind: &FailureKind, counted: &FailureTally) {
+    pub(super) fn add_failures(&mut self, kind: &FailureKind, counted: &'t FailureTally) {
         if !kind.counts() {
             self.ignored += counted.begun;
             return;
@@ -84,17 +88,16 @@ impl RowSums {
         self.still_open += counted.still_open;
         self.linked_by_name += counted.linked_by_name;
         self.linked_by_time += counted.linked_by_time;
-        self.cohort.extend(&counted.cohort);
-        self.restore_times.extend(&counted.restored);
+        self.cohorts.push(&counted.cohort);
+        self.restore_times.push(&counted.restored);
     }
 
     /// Adds deployments of one kind.
-    pub(super) fn add_deployments(&mut self, counted: &DeploymentTally) {
-        let sum = &mut self.deployments;
-        sum.settled.add(counted.settled);
-        sum.remediations += counted.remediations;
-        sum.open_recoveries += counted.open_recoveries;
-        sum.recovered.extend(&counted.recovered);
+    pub(super) fn add_deployments(&mut self, counted: &'t DeploymentTally) {
+        self.settled.add(counted.settled);
+        self.remediations += counted.remediations;
+        self.recovery_times.push(&counted.recovered);
+        self.open_recoveries += counted.open_recoveries;
     }
 
     /// Adds the sums of another row.
@@ -106,19 +109,23 @@ impl RowSums {
         self.ignored += other.ignored;
         self.linked_by_name += other.linked_by_name;
         self.linked_by_time += other.linked_by_time;
-        self.cohort.extend(&other.cohort);
-        self.restore_times.extend(&other.restore_times);
-        self.add_deployments(&other.deployments);
+        self.cohorts.extend_from_slice(&other.cohorts);
+        self.restore_times.extend_from_slice(&other.restore_times);
+        self.settled.add(other.settled);
+        self.remediations += other.remediations;
+        self.recovery_times.extend_from_slice(&other.recovery_times);
+        self.open_recoveries += other.open_recoveries;
     }
 
     /// Number of failures that the row counts in any figure. It is 0 if the row has no failure that counts.
     pub fn failures(&self) -> usize {
-        self.incidents + self.restore_times.len() + self.still_open
+        let ended: usize = self.restore_times.iter().map(|durations| durations.len()).sum();
+        self.incidents + ended + self.still_open
     }
 
     /// Number of deployments.
     pub const fn deployments(&self) -> usize {
-        self.deployments.made()
+        self.settled.deployments()
     }
 
     /// Sums of so many failed deployments and matched incidents, of all deployments, and of remediations.
@@ -128,24 +135,23 @@ impl RowSums {
         for number in 0..made {
             settled.count(false, number < failed);
         }
-        let deployments = DeploymentTally { settled, remediations, ..DeploymentTally::default() };
-        Self { incidents: failed, matched: failed, deployments, ..Self::default() }
+        Self { incidents: failed, matched: failed, settled, remediations, ..Self::default() }
     }
 
     /// The row with these sums.
-    pub fn row(self, head: &RowHead<'_>) -> Row {
+    pub fn row(&self, head: &RowHead<'_>) -> Row {
         self.row_and_comparable(head).0
     }
 
     /// The row with these sums, compared with the sums of the period before.
-    pub(super) fn compared_row(self, head: &RowHead<'_>, before: Self) -> Row {
+    pub(super) fn compared_row(&self, head: &RowHead<'_>, before: &Self) -> Row {
         let (row, now) = self.row_and_comparable(head);
         let (_, before) = before.row_and_comparable(head);
         Row { change: Some(RowChange::between(&now, &before)), ..row }
     }
 
-    fn row_and_comparable(self, head: &RowHead<'_>) -> (Row, Comparable) {
-        let DeploymentTally { settled, remediations, recovered, open_recoveries } = self.deployments;
+    fn row_and_comparable(&self, head: &RowHead<'_>) -> (Row, Comparable) {
+        let settled = self.settled;
         let made = settled.deployments();
         // 0 would say that nothing failed.
         let nothing_is_matched = self.incidents > 0 && self.matched == 0;
@@ -153,8 +159,8 @@ impl RowSums {
         let failure_rate = failure_rate.map(EventRate::estimate);
         let fail_rate = settled.fail_rate().map(Proportion::estimate);
         let settled_rate = settled.settled_fail_rate().map(Proportion::estimate);
-        let rework_rate = Proportion::new(remediations, made).map(Proportion::estimate);
-        let curve = self.cohort.into_curve();
+        let rework_rate = Proportion::new(self.remediations, made).map(Proportion::estimate);
+        let curve = RestoreCurve::of(&self.cohorts);
         let of_deployments = |count: usize| head.has_deployments.then_some(count);
         let row = Row {
             key: head.key.map(str::to_owned),
@@ -188,9 +194,12 @@ impl RowSums {
             deployment_rework_rate: rework_rate.map(Estimate::value),
             deployment_rework_rate_low: rework_rate.map(Estimate::low),
             deployment_rework_rate_high: rework_rate.map(Estimate::high),
-            time_to_restore_seconds: self.restore_times.into(),
+            time_to_restore_seconds: RestoreTimes::of(&self.restore_times),
             restored: Restored::of(&curve),
-            failed_deployment_recovery_time_seconds: RecoveryTimes::new(recovered, open_recoveries),
+            failed_deployment_recovery_time_seconds: RecoveryTimes::of(
+                &self.recovery_times,
+                self.open_recoveries,
+            ),
             change: None,
         };
         (row, Comparable { failure_rate, fail_rate, rework_rate, restored: curve })

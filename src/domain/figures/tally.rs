@@ -177,10 +177,10 @@ impl<'a> Tally<'a> {
     }
 
     /// The sums of each row, by period and key.
-    pub(super) fn rows(&self, by: Grouping) -> BTreeMap<(usize, Option<&'a str>), RowSums> {
+    pub(super) fn rows(&self, by: Grouping) -> BTreeMap<(usize, Option<&'a str>), RowSums<'_>> {
         let dataset = self.dataset;
         let text = |key: Option<NameId>| key.map(|name| dataset.names().text(name));
-        let mut rows: BTreeMap<(usize, Option<&str>), RowSums> = BTreeMap::new();
+        let mut rows: BTreeMap<(usize, Option<&str>), RowSums<'_>> = BTreeMap::new();
         for ((period, kind), counted) in &self.deployments {
             for key in dataset.deployment_index.kinds[*kind as usize].keys(by) {
                 rows.entry((*period, text(key))).or_default().add_deployments(counted);
@@ -196,7 +196,7 @@ impl<'a> Tally<'a> {
     }
 
     /// The sums of everything that was counted, over all periods.
-    pub(super) fn total(&self) -> RowSums {
+    pub(super) fn total(&self) -> RowSums<'_> {
         let mut total = RowSums::default();
         for counted in self.deployments.values() {
             total.add_deployments(counted);

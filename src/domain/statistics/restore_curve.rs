@@ -1,5 +1,6 @@
 //! Figures read from the curve of restored failures, in which open failures count for as long as they were followed.
 
+use super::cohort::Cohort;
 use super::constants::MIN_FOR_MEDIAN;
 use super::estimate::Estimate;
 use super::proportion::Proportion;
@@ -39,8 +40,15 @@ pub struct HalfWithin {
 }
 
 impl RestoreCurve {
-    pub(super) const fn of_sorted(ended: Vec<i64>, open: Vec<i64>) -> Self {
-        Self { ended, open }
+    /// The curve of the failures of several cohorts.
+    pub fn of(cohorts: &[&Cohort]) -> Self {
+        let sorted = |durations: fn(&Cohort) -> &[i64]| {
+            let lists: Vec<&[i64]> = cohorts.iter().map(|cohort| durations(cohort)).collect();
+            let mut sorted = lists.concat();
+            sorted.sort_unstable();
+            sorted
+        };
+        Self { ended: sorted(Cohort::ended), open: sorted(Cohort::open) }
     }
 
     /// Sample size: ended and open failures.

@@ -60,7 +60,7 @@ fn curve(failures: &[(i64, bool)]) -> RestoreCurve {
     for &(nanos, has_ended) in failures {
         if has_ended { cohort.push_ended(nanos) } else { cohort.push_open(nanos) }
     }
-    cohort.into_curve()
+    RestoreCurve::of(&[&cohort])
 }
 
 /// Asserts that two numbers differ by at most an absolute tolerance.

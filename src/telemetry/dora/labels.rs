@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use foldhash::HashSet;
 
+use crate::domain::figures::NamedSums;
 use crate::domain::figures::list::{FIGURES, GaugeLabels};
-use crate::domain::figures::{NamedSums, Trailing};
 
 /// Label of all names that have no label of their own.
 pub(super) const OTHER: &str = "other";
@@ -80,16 +80,19 @@ pub(super) struct LabelLimits {
 
 impl LabelLimits {
     /// The busiest names of the longest window. `default_env` always has a label of its own.
-    pub(super) fn of(longest: &Trailing<'_>, default_env: &str) -> Self {
-        let mut busy = CountsByName::default();
-        busy.add(longest);
+    pub(super) fn of(
+        longest: &[NamedSums<'_>],
+        severities: BTreeMap<&str, usize>,
+        default_env: &str,
+    ) -> Self {
+        let busy = CountsByName::of(longest);
         let mut envs = busiest(busy.envs, MOST_ENVS);
         envs.insert(default_env.to_owned());
         let mut limits = Self {
             services: busiest(busy.services, MOST_SERVICES),
             teams: busiest(busy.teams, MOST_TEAMS),
             envs,
-            severities: busiest(busy.severities, MOST_SEVERITIES),
+            severities: busiest(severities, MOST_SEVERITIES),
             combinations: HashSet::default(),
             pairs: HashSet::default(),
         };
@@ -148,19 +151,19 @@ struct CountsByName<'a> {
     services: BTreeMap<&'a str, usize>,
     teams: BTreeMap<&'a str, usize>,
     envs: BTreeMap<&'a str, usize>,
-    severities: BTreeMap<&'a str, usize>,
     combinations: BTreeMap<(&'a str, &'a str, &'a str), usize>,
 }
 
 impl<'a> CountsByName<'a> {
-    fn add(&mut self, figures: &Trailing<'a>) {
-        self.severities.clone_from(&figures.severities);
-        for &NamedSums { service, team, env, ref sums, .. } in &figures.parts {
+    fn of(parts: &[NamedSums<'a>]) -> Self {
+        let mut busy = Self::default();
+        for &NamedSums { service, team, env, ref sums, .. } in parts {
             let count = sums.failures() + sums.deployments();
-            *self.services.entry(service).or_default() += count;
-            *self.teams.entry(team).or_default() += count;
-            *self.envs.entry(env).or_default() += count;
-            *self.combinations.entry((service, team, env)).or_default() += count;
+            *busy.services.entry(service).or_default() += count;
+            *busy.teams.entry(team).or_default() += count;
+            *busy.envs.entry(env).or_default() += count;
+            *busy.combinations.entry((service, team, env)).or_default() += count;
         }
+        busy
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::change::{Comparable, RowChange};
 use super::super::{IntervalName, LinkedIncidents, RecoveryTimes, RestoreTimes, Restored, Row};
-use crate::domain::statistics::{Cohort, Estimate, EventRate, MedianRanks, Proportion};
+use crate::domain::statistics::{Cohort, Estimate, EventRate, MedianRanks, Proportion, RestoreCurve};
 use crate::domain::timestamp::Timestamp;
 
 /// Start and end of a period.
@@ -41,7 +41,7 @@ impl RowParts {
             failure_rate: per_deployment.map(EventRate::estimate),
             fail_rate: share(self.failed),
             rework_rate: share(self.remediations),
-            restored: self.cohort.clone().into_curve(),
+            restored: RestoreCurve::of(&[&self.cohort]),
         }
     }
 

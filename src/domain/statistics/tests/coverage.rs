@@ -154,7 +154,7 @@ fn followed(random: &mut Random, n: usize, median_seconds: f64) -> RestoreCurve 
         let limit = nanos(PERIOD_SECONDS * random.unit());
         if duration <= limit { cohort.push_ended(duration) } else { cohort.push_open(limit) }
     }
-    cohort.into_curve()
+    RestoreCurve::of(&[&cohort])
 }
 
 /// True share of failures that last at most an hour.

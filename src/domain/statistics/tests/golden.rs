@@ -93,7 +93,7 @@ fn cohort(input: &Value) -> RestoreCurve {
     for seconds in list(&input["open_seconds"]) {
         cohort.push_open(nanos(seconds));
     }
-    cohort.into_curve()
+    RestoreCurve::of(&[&cohort])
 }
 
 /// Cohort of the case with a name.
