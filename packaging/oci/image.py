@@ -76,7 +76,7 @@ def main():
     # The same as in the Containerfile, except HEALTHCHECK.
     config = {
         "User": f"{USER}:{USER}",
-        "Env": ["MALLOC_ARENA_MAX=2"],
+        "Env": ["MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=131072"],
         "ExposedPorts": {"8080/tcp": {}, "8081/tcp": {}},
         "Entrypoint": ["/usr/bin/pagerduty-dora"],
         "Cmd": ["serve"],

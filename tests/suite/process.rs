@@ -72,8 +72,9 @@ impl Process {
 
     /// The same, by a command that ends in the program's name and becomes the program.
     pub(crate) fn spawn_by(mut command: Command, config: &Path) -> Self {
-        // MALLOC_ARENA_MAX as the systemd unit and the image have it.
-        command.env("PAGERDUTY_SIGNING_SECRET", SECRET).env("RUST_LOG", "info").env("MALLOC_ARENA_MAX", "2");
+        // The allocator as the systemd unit and the image set it.
+        command.env("MALLOC_ARENA_MAX", "2").env("MALLOC_MMAP_THRESHOLD_", "131072");
+        command.env("PAGERDUTY_SIGNING_SECRET", SECRET).env("RUST_LOG", "info");
         Self::spawn_with(command, config)
     }
 
