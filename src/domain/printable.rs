@@ -1,5 +1,6 @@
 //! Text from other systems, made safe to show.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Makes a text safe to show. A title may contain anything, and must not control a terminal or a page.
@@ -25,11 +26,16 @@ pub fn printable(text: &str) -> String {
 
 /// Makes JSON safe to show on a terminal. Characters that would control the terminal are written as `\u` and four
 /// digits, which means the same in JSON. They occur within strings only.
-pub fn escaped_json(json: &str) -> String {
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    // Line breaks between values stay. ASCII control characters within strings are escaped already.
+    let needs_escape = |c: char| c >= '\u{7f}' && (is_unsafe(c) || is_tag(c));
+    // A report may have megabytes, and nearly always has nothing to escape.
+    if json.bytes().all(|byte| byte < 0x7f) || !json.contains(needs_escape) {
+        return Cow::Borrowed(json);
+    }
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
-        // Line breaks between values stay. ASCII control characters within strings are escaped already.
-        if c >= '\u{7f}' && (is_unsafe(c) || is_tag(c)) {
+        if needs_escape(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 // Writing to a `String` cannot fail.
                 let _ = write!(escaped, "\\u{unit:04x}");
@@ -38,7 +44,7 @@ pub fn escaped_json(json: &str) -> String {
             escaped.push(c);
         }
     }
-    escaped
+    Cow::Owned(escaped)
 }
 
 /// First character of the flags of regions, such as Scotland's. Tags follow it.
@@ -124,7 +130,8 @@ mod tests {
         #[test]
         fn escaped_json_has_the_same_value(text in ".*", key in "[\u{1}-\u{2fff}]{0,8}", tag in "[\u{e0000}-\u{e007f}]{0,3}") {
             let value = serde_json::json!({ key: [text, tag, "\u{9b}\u{7f}\u{202e}\u{200d}"] });
-            let escaped = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
+            let json = serde_json::to_string_pretty(&value).unwrap();
+            let escaped = escaped_json(&json);
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
             prop_assert!(!escaped.chars().any(|c| c != '\n' && (is_unsafe(c) || is_tag(c))), "{}", escaped);
         }

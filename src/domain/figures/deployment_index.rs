@@ -2,6 +2,7 @@
 
 use foldhash::HashMap;
 
+use super::by_key::DeploymentsByKey;
 use super::deployment_ref::DeploymentRef;
 use super::names::{NameId, Names, to_u32};
 use super::recovery::{FailureRun, Recovery};
@@ -12,19 +13,21 @@ use crate::domain::timestamp::Timestamp;
 pub struct DeploymentIndex {
     pub(super) names: Names,
     pub(super) kinds: Vec<DeploymentKind>,
-    numbers: HashMap<DeploymentKind, u32>,
+    /// The number of each kind by its [`key_of_kind`]: one lookup for a deployment, not one for each name.
+    numbers: HashMap<Box<[u8]>, u32>,
+    /// Buffer for the key of the deployment that is added.
+    key_of_kind: Vec<u8>,
     /// The kinds of each env and service. Lookups keep the cost linear with thousands of envs.
     by_service: HashMap<(NameId, NameId), Vec<u32>>,
     /// The kinds of each env and team.
     by_team: HashMap<(NameId, NameId), Vec<u32>>,
     /// The timeline of each kind.
     pub(super) timelines: Vec<Timeline>,
-    /// The place of each deployment, by its key.
-    by_key: HashMap<i64, DeploymentRef>,
+    by_key: DeploymentsByKey,
 }
 
 /// Properties that the deployments of one kind share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct DeploymentKind {
     pub(super) service: NameId,
     pub(super) team: Option<NameId>,
@@ -39,14 +42,10 @@ impl DeploymentIndex {
         (service, team, env): (&str, Option<&str>, &str),
         finished_at: Timestamp,
     ) {
-        let kind = DeploymentKind {
-            service: self.names.number(service),
-            team: team.map(|team| self.names.number(team)),
-            env: self.names.number(env),
-        };
-        let kind = match self.numbers.get(&kind) {
+        write_key_of_kind(&mut self.key_of_kind, (service, team, env));
+        let kind = match self.numbers.get(self.key_of_kind.as_slice()) {
             Some(number) => *number,
-            None => self.add_kind(kind),
+            None => self.add_kind((service, team, env)),
         };
         let line = &mut self.timelines[kind as usize];
         self.by_key.insert(key, DeploymentRef { kind, index_in_timeline: to_u32(line.finished_at.len()) });
@@ -56,7 +55,7 @@ impl DeploymentIndex {
 
     /// The deployment with this key. `None` if it did not end in the period, and is in no figure.
     pub(super) fn place(&self, key: i64) -> Option<DeploymentRef> {
-        self.by_key.get(&key).copied()
+        self.by_key.get(key)
     }
 
     /// End of a deployment.
@@ -64,16 +63,18 @@ impl DeploymentIndex {
         self.timelines[kind as usize].finished_at[index_in_timeline as usize]
     }
 
-    fn add_kind(&mut self, kind: DeploymentKind) -> u32 {
+    fn add_kind(&mut self, (service, team, env): (&str, Option<&str>, &str)) -> u32 {
         let number = to_u32(self.kinds.len());
-        let DeploymentKind { service, team, env } = kind;
+        let service = self.names.number(service);
+        let team = team.map(|team| self.names.number(team));
+        let env = self.names.number(env);
         self.by_service.entry((env, service)).or_default().push(number);
         if let Some(team) = team {
             self.by_team.entry((env, team)).or_default().push(number);
         }
-        self.kinds.push(kind);
+        self.kinds.push(DeploymentKind { service, team, env });
         self.timelines.push(Timeline::default());
-        self.numbers.insert(kind, number);
+        self.numbers.insert(self.key_of_kind.as_slice().into(), number);
         number
     }
 
@@ -94,7 +95,7 @@ impl DeploymentIndex {
 
     /// `true` if there are none.
     pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
+        self.len() == 0
     }
 
     /// Records that a deployment fixed a failure.
@@ -111,6 +112,15 @@ impl DeploymentIndex {
         let line = &mut self.timelines[kind as usize];
         let recovery = run.recovery(line.finished_at[index_in_timeline as usize]);
         line.outcomes[index_in_timeline as usize].recovery = Some(recovery);
+    }
+}
+
+/// Writes bytes that no other service, team and env have: each name after its length.
+fn write_key_of_kind(key: &mut Vec<u8>, (service, team, env): (&str, Option<&str>, &str)) {
+    key.clear();
+    for name in [Some(service), team, Some(env)] {
+        key.extend(name.map_or(usize::MAX, str::len).to_ne_bytes());
+        key.extend(name.unwrap_or_default().as_bytes());
     }
 }
 

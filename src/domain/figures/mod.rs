@@ -1,5 +1,6 @@
 //! The DORA figures, by both sets of definitions: the older one counts incidents, the newer one failed deployments.
 
+mod by_key;
 mod calendar;
 mod change;
 mod compute;

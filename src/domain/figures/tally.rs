@@ -65,6 +65,36 @@ pub(super) struct Tally<'a> {
     pub(super) deployed: HashSet<u32>,
 }
 
+/// Counts of the failures of one kind, by the number of the period. Of one kind there are many failures in few periods,
+/// so an index is faster than a hash for each failure.
+struct TalliesOfKind {
+    tallies: Vec<FailureTally>,
+    /// Numbers of the periods that have a failure.
+    used: Vec<usize>,
+}
+
+impl TalliesOfKind {
+    fn new(periods: usize) -> Self {
+        let mut tallies = Vec::new();
+        tallies.resize_with(periods, FailureTally::default);
+        Self { tallies, used: Vec::new() }
+    }
+
+    /// Counts of a period, to which the caller adds a failure.
+    fn in_period(&mut self, period: usize) -> &mut FailureTally {
+        let tally = &mut self.tallies[period];
+        if tally.begun == 0 && tally.restored.len() == 0 {
+            self.used.push(period);
+        }
+        tally
+    }
+
+    /// The counts of the periods that have a failure. Afterwards there are none.
+    fn drain(&mut self) -> impl Iterator<Item = (usize, FailureTally)> {
+        self.used.drain(..).map(|period| (period, std::mem::take(&mut self.tallies[period])))
+    }
+}
+
 impl<'a> Tally<'a> {
     /// Counts the failures and deployments of a scope.
     pub(super) fn of(dataset: &'a Dataset, periods: &Periods, scope: &Scope<'_>) -> Self {
@@ -90,12 +120,13 @@ impl<'a> Tally<'a> {
                 tally.add_deployments(to_u32(number), line, periods, scope);
             }
         }
+        let mut of_kind = TalliesOfKind::new(periods.len());
         for (number, kind) in dataset.kinds.iter().enumerate() {
             let is_of_service = service.is_none() || kind.services.iter().copied().any(has_service);
             if has_env(kind.env) && is_of_service && has_team(kind.team) {
                 let failures = &dataset.failures[number];
                 if kind.counts() {
-                    tally.add_failures(to_u32(number), kind, failures, periods, scope);
+                    tally.add_failures(to_u32(number), kind, failures, &mut of_kind, (periods, scope));
                 } else {
                     tally.add_ignored(to_u32(number), failures, periods);
                 }
@@ -124,8 +155,8 @@ impl<'a> Tally<'a> {
         number: u32,
         kind: &FailureKind,
         failures: &[DatasetFailure],
-        periods: &Periods,
-        scope: &Scope<'_>,
+        of_kind: &mut TalliesOfKind,
+        (periods, scope): (&Periods, &Scope<'_>),
     ) {
         let are_matched = self.are_matched(kind);
         let mut open_from = vec![0; if kind.is_open() { periods.len() } else { 0 }];
@@ -133,7 +164,7 @@ impl<'a> Tally<'a> {
         for failure in failures {
             let finished_at = failure.finished_at();
             if let Some(period) = periods.index(failure.started_at) {
-                let tally = self.failures.entry((period, number)).or_default();
+                let tally = of_kind.in_period(period);
                 tally.begun += 1;
                 tally.matched += usize::from(are_matched || self.dataset.is_linked_within(failure, scope));
                 match failure.cause_found {
@@ -151,7 +182,7 @@ impl<'a> Tally<'a> {
             if kind.has_good_times
                 && let Some(period) = finished_at.and_then(|end| periods.index(end))
             {
-                self.failures.entry((period, number)).or_default().restored.push(failure.restored_ns);
+                of_kind.in_period(period).restored.push(failure.restored_ns);
             }
             if kind.is_open()
                 && let Some(period) = periods.first_ending_after(failure.started_at)
@@ -159,6 +190,7 @@ impl<'a> Tally<'a> {
                 open_from[period] += 1;
             }
         }
+        self.failures.extend(of_kind.drain().map(|(period, tally)| ((period, number), tally)));
         self.add_still_open(number, open_from, begun_by_now);
     }
 

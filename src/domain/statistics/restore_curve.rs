@@ -92,7 +92,7 @@ impl RestoreCurve {
     /// The interval is the log-log Greenwood band. Where no or every failure is restored, the band has no meaning, and
     /// Wilson's interval of none or all of the known failures takes its place.
     pub fn within(&self, nanos: i64) -> Option<RestoredWithin> {
-        let last = self.steps().take_while(|step| step.time() <= nanos).last();
+        let last = self.steps().at(nanos);
         let is_decided = last.is_some_and(|step| step.still_open() <= 0.0);
         if !is_decided && self.followed()? < nanos {
             return None;

@@ -79,6 +79,25 @@ impl<'a> Steps<'a> {
         let cursor = Cursor { ended, open };
         Self { stretch: Stretch::new(1.0, 0.0, 0.0, cursor.left()), cursor }
     }
+
+    /// The last step at `nanos` or before. Costs two searches for each open failure before it, and passes no other steps.
+    pub(super) fn at(self, nanos: i64) -> Option<Step> {
+        let Self { cursor: Cursor { ended, open }, mut stretch } = self;
+        let passed = ended.partition_point(|end| *end <= nanos);
+        let time = *ended[..passed].last()?;
+        let (mut begun_with, mut left_open) = (0, 0);
+        while let Some(age) = open.get(left_open).filter(|age| **age < time) {
+            let ended_by_then = ended.partition_point(|end| end <= age);
+            stretch.ended += ended_by_then - begun_with;
+            begun_with = ended_by_then;
+            left_open = open.partition_point(|age| *age < ended[ended_by_then]);
+            stretch = stretch.next(ended.len() - ended_by_then + open.len() - left_open);
+        }
+        let ended_before = ended.partition_point(|end| *end < time);
+        stretch.ended += ended_before - begun_with;
+        let at_risk = ended.len() - ended_before + open.len() - left_open;
+        Some(stretch.step(time, at_risk, passed - ended_before))
+    }
 }
 
 impl Iterator for Steps<'_> {

@@ -160,7 +160,11 @@ fn large_cohorts_follow_the_definition_too() {
         let failures = random.cohort(600);
         let ours = curve(&failures);
         let mut share = 1.0;
+        let mut last: Option<Step> = None;
         for step in ours.steps() {
+            assert_eq!(ours.steps().at(step.time() - 1), last);
+            assert_eq!(ours.steps().at(step.time()), Some(step));
+            last = Some(step);
             let (n, d) = (at_risk(&failures, step.time()), ended_at(&failures, step.time()));
             share *= 1.0 - real(d) / real(n);
             assert_eq!((step.at_risk(), step.ended()), (n, d));
