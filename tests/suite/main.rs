@@ -20,6 +20,7 @@ mod cli;
 mod corrections;
 mod dashboard;
 mod dashboard_deployments;
+mod dashboard_figures;
 mod dashboard_pages;
 mod datadog_ci;
 mod demo;

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::board_lists::{self, Span};
 use super::board_view::BoardView;
 use super::charts::frame::Head;
 use super::charts::period::ChartPeriod;
@@ -12,7 +13,7 @@ use super::charts::stacked_bars::{DeploymentBars, DeploymentPeriod, stacked_bars
 use super::format::{count, name};
 use super::tile_words::to_u64;
 use crate::domain::failure::seconds;
-use crate::domain::figures::{Env, Interval, IntervalName, Row};
+use crate::domain::figures::{Interval, IntervalName, Row};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::zoned_time::ZonedTime;
 use crate::store::TimedFailure;
@@ -68,30 +69,18 @@ fn period(view: &BoardView<'_>, (name, row): &Shown, href: String) -> ChartPerio
 
 /// Address of the failures that began in an interval.
 fn failures_of(view: &BoardView<'_>, (name, _): &Shown) -> String {
-    let [since, until] = dates(view, name);
-    let period = [("since", since.as_deref()), ("until", until.as_deref()), ("env", env(view))];
-    view.query.listing(view.site, "failures", &period)
-}
-
-/// Env of the figures, if the filters do not name it already: the listings show all envs by default.
-fn env<'a>(view: &BoardView<'a>) -> Option<&'a str> {
-    let query = &view.figures.answer.query;
-    (view.query.board.env.is_none() && query.env != Env::All).then(|| query.env_name())
-}
-
-/// Start and end of an interval, as queries take them. The last one has no end.
-fn dates(view: &BoardView<'_>, name: &IntervalName) -> [Option<String>; 2] {
-    let times = [Some(name.start), next_start(view, name)];
-    times.map(|time| time.map(|time| view.site.zone().date(time.at())))
+    board_lists::failures(view, &dates(view, name))
 }
 
 /// Address of the deployments of an interval.
 fn deployments_of(view: &BoardView<'_>, (name, _): &Shown, failed: bool) -> String {
-    let [since, until] = dates(view, name);
-    let failed = failed.then_some("true");
-    let period =
-        [("since", since.as_deref()), ("until", until.as_deref()), ("failed", failed), ("env", env(view))];
-    view.query.listing(view.site, "deployments", &period)
+    board_lists::deployments(view, &dates(view, name), failed)
+}
+
+/// Start and end of an interval, as queries take them. The last one has no end.
+fn dates(view: &BoardView<'_>, name: &IntervalName) -> Span {
+    let times = [Some(name.start), next_start(view, name)];
+    times.map(|time| time.map(|time| view.site.zone().date(time.at())))
 }
 
 /// Start of the next interval. `None` for the last one.

@@ -3,6 +3,7 @@
 mod attempts;
 mod backends;
 mod board_charts;
+mod board_lists;
 mod board_view;
 mod charts;
 mod csv;

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::board_lists;
 use super::board_view::BoardView;
 use super::charts::interval_bar::{IntervalBar, interval_bar};
 use super::format::{NO_DATA, ago, count, duration};
@@ -17,6 +18,8 @@ struct Tile {
     title: &'static str,
     /// The figure, large.
     large: String,
+    /// The list behind the figure.
+    list: List,
     /// `true` if the figure is known too little.
     is_grey: bool,
     bar: Option<Markup>,
@@ -24,6 +27,26 @@ struct Tile {
     lines: Vec<String>,
     change: Option<Change>,
     meaning: &'static str,
+}
+
+/// A list of what a figure counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    Failures,
+    Deployments,
+    FailedDeployments,
+}
+
+impl List {
+    /// Address of the list, in the period of the figures.
+    fn address(self, view: &BoardView<'_>) -> String {
+        let period = board_lists::whole_period(view);
+        match self {
+            Self::Failures => board_lists::failures(view, &period),
+            Self::Deployments => board_lists::deployments(view, &period, false),
+            Self::FailedDeployments => board_lists::deployments(view, &period, true),
+        }
+    }
 }
 
 /// A change in words.
@@ -55,17 +78,23 @@ pub(super) fn tiles(view: &BoardView<'_>) -> Markup {
             div.tiles.six {
                 @for tile in [
                     deployments(row), fail_rate(row), failure_rate(row), restored(row), recovery(row), rework(row),
-                ] { (show(&tile)) }
+                ] { (show(view, &tile)) }
             }
         }
     }
 }
 
-fn show(tile: &Tile) -> Markup {
+fn show(view: &BoardView<'_>, tile: &Tile) -> Markup {
     html! {
         div.card.tile {
             h3 { (tile.title) }
-            p.figure.grey[tile.is_grey] { (tile.large) }
+            p.figure.grey[tile.is_grey] {
+                @if tile.large == NO_DATA {
+                    (NO_DATA)
+                } @else {
+                    a href=(tile.list.address(view)) aria-label={ (tile.title) ": " (tile.large) } { (tile.large) }
+                }
+            }
             @if let Some(bar) = &tile.bar { (bar) }
             @for line in &tile.lines { p.quiet { (line) } }
             @if let Some(Change { direction, is_good, before }) = &tile.change {
@@ -113,6 +142,7 @@ fn deployments(row: &Row) -> Tile {
     Tile {
         title: "Deployments per day",
         large: row.deployments_per_day.map_or_else(|| NO_DATA.to_owned(), |rate| format!("{rate:.2}")),
+        list: List::Deployments,
         is_grey: false,
         bar: None,
         lines: vec![n.map_or_else(|| incidents.clone(), |n| format!("{n}, {incidents}"))],
@@ -127,7 +157,13 @@ fn fail_rate(row: &Row) -> Tile {
     let pending = row.pending_not_failed().filter(|pending| *pending > 0);
     let pending =
         pending.map(|pending| format!("{} may still fail", count(to_u64(pending), "more deployment")));
-    let of_deployments = OfDeployments { counts, happened: "failed", rate: row.change_fail_rate, bounds };
+    let of_deployments = OfDeployments {
+        counts,
+        happened: "failed",
+        rate: row.change_fail_rate,
+        bounds,
+        list: List::FailedDeployments,
+    };
     let change = change(row, |change| change.change_fail_rate, true, in_percent);
     let meaning =
         "Share of the deployments that caused an incident, whenever it began (dora.dev's change fail rate).";
@@ -141,16 +177,18 @@ struct OfDeployments {
     happened: &'static str,
     rate: Option<f64>,
     bounds: Option<Bounds>,
+    list: List,
 }
 
 impl OfDeployments {
     fn tile(self, title: &'static str, meaning: &'static str, change: Option<Change>) -> Tile {
-        let Self { counts, happened, rate, bounds } = self;
+        let Self { counts, happened, rate, bounds, list } = self;
         let words = counts.map(|counts| share(counts, happened, rate, bounds));
         let is_enough = counts.is_some_and(|(_, all)| all >= FEWEST_FOR_RATE);
         Tile {
             title,
             large: words.as_ref().map_or(NO_DATA, |words| &words.large).to_owned(),
+            list,
             is_grey: false,
             bar: bar(rate, bounds, 1.0).filter(|_| is_enough),
             lines: words.and_then(|words| words.line).into_iter().collect(),
@@ -179,6 +217,7 @@ fn failure_rate(row: &Row) -> Tile {
     Tile {
         title: "Change failure rate",
         large: large.unwrap_or_else(|| NO_DATA.to_owned()),
+        list: List::Failures,
         is_grey: false,
         bar: bar(row.change_failure_rate, bounds, end).filter(|_| is_enough),
         lines: line.into_iter().chain(unmatched(row.unmatched_incidents)).collect(),
@@ -207,6 +246,7 @@ fn restored(row: &Row) -> Tile {
     Tile {
         title: "Restored within an hour",
         large,
+        list: List::Failures,
         is_grey: within.is_some_and(|within| within.known < FEWEST_KNOWN),
         bar: bar(within.map(|within| within.value), within.map(|within| (within.low, within.high)), 1.0),
         lines: [sample].into_iter().chain(median).collect(),
@@ -223,6 +263,7 @@ fn recovery(row: &Row) -> Tile {
     Tile {
         title: "Recovery of failed deployments",
         large: duration(median),
+        list: List::FailedDeployments,
         is_grey: false,
         bar: None,
         lines: vec![format!("median, {}{}", median_interval(n, bounds), still_open(open))],
@@ -234,8 +275,13 @@ fn recovery(row: &Row) -> Tile {
 fn rework(row: &Row) -> Tile {
     let bounds = row.deployment_rework_rate_low.zip(row.deployment_rework_rate_high);
     let counts = row.remediations().zip(row.deployments);
-    let of_deployments =
-        OfDeployments { counts, happened: "were fixes", rate: row.deployment_rework_rate, bounds };
+    let of_deployments = OfDeployments {
+        counts,
+        happened: "were fixes",
+        rate: row.deployment_rework_rate,
+        bounds,
+        list: List::Deployments,
+    };
     let change = change(row, |change| change.deployment_rework_rate, true, in_percent);
     let meaning =
         "Share of the deployments that were made to fix an incident (dora.dev's deployment rework rate).";
