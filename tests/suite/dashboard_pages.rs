@@ -152,6 +152,23 @@ async fn a_failure_begins_with_its_timeline() {
     );
 }
 
+#[tokio::test]
+async fn a_failure_shows_the_ids_of_its_events_and_what_a_note_names_as_the_cause() {
+    let daemon = Daemon::start("").await;
+    incident(&daemon, "incident.triggered", "QNOTED0001", 18, |_| ()).await;
+    let page = daemon.get("/failures/QNOTED0001").await.body;
+    assert!(page.contains("<td data-label=\"Id\">01KB-QNOTED0001-incident.triggered</td>"), "{page}");
+    assert!(!page.contains("is named in"), "{page}");
+    incident(&daemon, "incident.annotated", "QNOTED0001", 18, |event| {
+        event["data"]["content"] = "deployment: <b>v9".into();
+    })
+    .await;
+    let page = daemon.get("/failures/QNOTED0001").await.body;
+    assert!(page.contains("<td data-label=\"Id\">01KB-QNOTED0001-incident.annotated</td>"), "{page}");
+    let named = "<bdi>&lt;b&gt;v9</bdi> is named in the last note that begins with &quot;deployment:&quot;";
+    assert!(page.contains(named), "{page}");
+}
+
 /// Text of a piece of HTML.
 fn text(html: &str) -> String {
     let texts = html.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text);

@@ -26,6 +26,9 @@ use crate::store::{DeadRow, Story};
 /// Field of the reason that names the deployment that fixed a failure (see `domain/explain.rs`).
 const REMEDIATION: &str = "remediation";
 
+/// Field of the reason that names the deployments which a note or a custom field gives as the cause.
+const NAMED_DEPLOYMENT: &str = "named_deployment";
+
 /// Everything that the page shows.
 struct StoryData {
     /// The id that was asked for.
@@ -131,7 +134,7 @@ fn summary(site: &Site, failure: &Failure, data: &StoryData) -> Markup {
         ("Team", links::team(site, failure.team.as_deref())),
         ("Env", text(safe_text(&failure.env))),
         ("Severity", text(text_or_dash(failure.severity.as_ref()))),
-        ("Caused by", links::deployment(site, failure.deployment.as_deref(), &data.deployments)),
+        ("Caused by", caused_by(site, failure, data)),
         ("Fixed by", links::deployment(site, fix(&data.story), &data.deployments)),
         (
             "Reopened",
@@ -151,6 +154,18 @@ fn summary(site: &Site, failure: &Failure, data: &StoryData) -> Markup {
                 summary { "The whole title" }
                 div.long tabindex="0" role="region" aria-label="The whole title" { bdi { (title) } }
             }
+        }
+    }
+}
+
+/// The deployment that caused a failure, and what a note or a custom field names as the cause. The name need not be that
+/// of a known deployment.
+fn caused_by(site: &Site, failure: &Failure, data: &StoryData) -> Markup {
+    let named = data.story.why.iter().find(|why| why.about == NAMED_DEPLOYMENT);
+    html! {
+        (links::deployment(site, failure.deployment.as_deref(), &data.deployments))
+        @if let Some(Why { value, because, .. }) = named {
+            div.quiet { bdi { (safe_text(value)) } " is " (sentence(because)) }
         }
     }
 }
@@ -188,8 +203,8 @@ fn events(site: &Site, story: &Story) -> Markup {
     html! {
         table.cards {
             caption.hidden { "Events about the failure" }
-            thead { tr { th scope="col" { "Event" } th scope="col" { "Occurred" } th scope="col" { "Received" }
-                th.number scope="col" { "Duplicates" } } }
+            thead { tr { th scope="col" { "Event" } th scope="col" { "Id" } th scope="col" { "Occurred" }
+                th scope="col" { "Received" } th.number scope="col" { "Duplicates" } } }
             tbody { @for event in &story.events {
                 tr {
                     th scope="row" {
@@ -198,6 +213,7 @@ fn events(site: &Site, story: &Story) -> Markup {
                             span.quiet { " read, no webhook" }
                         }
                     }
+                    td data-label="Id" { (safe_text(&event.id)) }
                     td.time data-label="Occurred" { (site.zone().second(event.occurred_at)) }
                     td.time data-label="Received" { (site.zone().second(event.received_at)) }
                     td.number data-label="Duplicates" { (event.duplicates) }
