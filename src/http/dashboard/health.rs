@@ -25,7 +25,7 @@ pub(super) fn health(data: &DashboardData) -> Markup {
                 strong {
                     @match alarms.len() {
                         0 if data.is_empty() => { "Waiting for the first webhook" }
-                        0 => { span aria-hidden="true" { "● " } "All is well" }
+                        0 => { span aria-hidden="true" { "● " } "The program is well" }
                         1 => { span aria-hidden="true" { "▲ " } "One thing needs attention" }
                         n => { span aria-hidden="true" { "▲ " } (n) " things need attention" }
                     }
