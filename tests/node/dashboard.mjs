@@ -95,6 +95,24 @@ async function isHarmless(page, where) {
   holds(!found.steers, `${where}: the page has characters that steer text`);
 }
 
+/** Checks that a chart which scrolls shows its newest period first, and that a label of two lines has room. */
+async function isReadable(page, where) {
+  step(`${where}: the charts and labels`);
+  const { old, crowded } = await page.evaluate(() => {
+    const isOld = (box) => box.firstElementChild.getBoundingClientRect().right > box.getBoundingClientRect().right + 1;
+    const old = [...document.querySelectorAll('.chart-over-time')].filter(isOld).length;
+    const cell = [...document.querySelectorAll('.cards td[data-label]')].find((cell) => cell.checkVisibility());
+    if (!cell || getComputedStyle(cell, '::before').content === 'none') return { old, crowded: false };
+    const { label } = cell.dataset;
+    cell.dataset.label = 'a label that is much wider than its place beside the value';
+    const height = cell.getBoundingClientRect().height;
+    cell.dataset.label = label;
+    return { old, crowded: height <= cell.getBoundingClientRect().height };
+  });
+  holds(old === 0, `${where}: ${old} charts do not begin with their newest period`);
+  holds(!crowded, `${where}: a label of several lines overlaps the next one`);
+}
+
 /** Checks that the Tab key reaches every control, and that the focus is visible and inside the window. */
 async function worksByKeyboard(page, where) {
   const controls = await page.evaluate(() => {
@@ -148,6 +166,7 @@ async function look(browser, name, mode) {
     await page.screenshot({ path: `${folder}/${title}-${name}-top.png`, fullPage: true, clip: await top(page) });
     await fits(page, where);
     await isHarmless(page, where);
+    await isReadable(page, where);
     await worksByKeyboard(page, where);
     await page.evaluate(() => { for (const details of document.querySelectorAll('details')) details.open = true; });
     await fits(page, `${where}, opened`);

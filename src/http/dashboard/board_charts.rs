@@ -6,7 +6,8 @@ use super::board_lists::{self, Span};
 use super::board_view::BoardView;
 use super::charts::frame::Head;
 use super::charts::period::ChartPeriod;
-use super::charts::rate_chart::{Rate, RateChart, RatePeriod, RateUnit, rate_chart};
+use super::charts::rate_chart::rate_chart;
+use super::charts::rate_data::{Rate, RateChart, RatePeriod, RateUnit};
 use super::charts::restore_chart::restore_chart;
 use super::charts::restore_data::{FailureDot, RestoreChart, RestorePeriod};
 use super::charts::stacked_bars::{DeploymentBars, DeploymentPeriod, stacked_bars};
@@ -99,7 +100,7 @@ fn fail_rate(view: &BoardView<'_>, head: Head) -> Markup {
             .map(Option::unwrap_or_default);
         let sample = format!("{failed} of {}", count(to_u64(all), "deployment"));
         let href = deployments_of(view, shown, true);
-        RatePeriod { period: period(view, shown, href), rate, sample }
+        RatePeriod { period: period(view, shown, href), rate, deployments: to_u64(all), sample }
     };
     let periods: Vec<RatePeriod> = view.figures.answer.over_time.iter().map(of).collect();
     rate_chart(&RateChart { head, unit: RateUnit::Share, periods: &periods })
@@ -111,15 +112,16 @@ fn failure_rate(view: &BoardView<'_>, head: Head) -> Markup {
         let rate = row.and_then(|row| {
             Rate::new(row.change_failure_rate?, row.change_failure_rate_low?, row.change_failure_rate_high?)
         });
+        let deployments = to_u64(row.and_then(|row| row.deployments).unwrap_or_default());
         let sample = row.map_or_else(
             || "nothing happened".to_owned(),
             |row| {
                 let incidents = count(to_u64(row.matched_incidents), "matched incident");
-                format!("{incidents}, {}", count(to_u64(row.deployments.unwrap_or_default()), "deployment"))
+                format!("{incidents}, {}", count(deployments, "deployment"))
             },
         );
         let href = failures_of(view, shown);
-        RatePeriod { period: period(view, shown, href), rate, sample }
+        RatePeriod { period: period(view, shown, href), rate, deployments, sample }
     };
     let periods: Vec<RatePeriod> = view.figures.answer.over_time.iter().map(of).collect();
     rate_chart(&RateChart { head, unit: RateUnit::PerDeployment, periods: &periods })

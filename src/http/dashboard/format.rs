@@ -5,6 +5,7 @@ use std::fmt::Display;
 use maud::{Markup, html};
 
 use crate::domain::failure::FailureState;
+use crate::domain::figures::list::Bounds;
 use crate::domain::human_duration::human_duration;
 use crate::domain::name::is_blank;
 use crate::domain::printable::printable;
@@ -70,8 +71,24 @@ pub(super) fn duration(seconds: Option<f64>) -> String {
     seconds.map_or_else(|| NO_DATA.to_owned(), human_duration)
 }
 
-pub(super) fn percent(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| NO_DATA.to_owned(), |ratio| format!("{:.1} %", ratio * 100.0))
+/// A share in percent: `17 %`, `7.0 %`. The same on tiles, in charts and in tables.
+pub(super) fn percent(share: f64) -> String {
+    format!("{} %", percent_number(share))
+}
+
+/// The bounds of a share in percent, without a sign: `7.0 to 37`.
+pub(super) fn percent_range((low, high): Bounds) -> String {
+    format!("{} to {}", percent_number(low), percent_number(high))
+}
+
+/// A share in percent without a sign. Below 10 it has a place after the point, so that small rates can be compared.
+fn percent_number(share: f64) -> String {
+    match share * 100.0 {
+        percent if percent <= 0.0 => "0".to_owned(),
+        percent if percent < 0.05 => "<0.1".to_owned(),
+        percent if percent < 9.95 => format!("{percent:.1}"),
+        percent => format!("{percent:.0}"),
+    }
 }
 
 /// `1 incident`, `2 incidents`.
@@ -128,6 +145,13 @@ mod tests {
     fn sizes_have_the_unit_that_fits() {
         let sizes = [0, 1023, 1024, 4_404_019, 1 << 40, 1 << 60].map(bytes);
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "4.2 MiB", "1.0 TiB", "1048576.0 TiB"]);
+    }
+
+    #[test]
+    fn a_share_has_a_place_after_the_point_only_below_ten_percent() {
+        let shares = [0.0, 0.0004, 0.0096, 0.0949, 0.0996, 0.174, 0.996, 1.0].map(percent);
+        assert_eq!(shares, ["0 %", "<0.1 %", "1.0 %", "9.5 %", "10 %", "17 %", "100 %", "100 %"]);
+        assert_eq!(percent_range((0.07, 0.371)), "7.0 to 37");
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn table(data: &DashboardData, groups: &Groups, rows: &[Row]) -> Markup {
                 th scope="col" { (groups.one) }
                 @for title in ["Deployments", "Failed"] { th.number scope="col" { (title) } }
                 th scope="col" { "Fail rate, 95 %" }
-                @for title in ["Unmatched", "Restored in 1 h", "Median"] { th.number scope="col" { (title) } }
+                @for title in ["Unmatched", "Restored in 1\u{a0}h", "Median"] { th.number scope="col" { (title) } }
             } }
             tbody { @for row in rows { (line(data, groups.list, row)) } }
         }
@@ -120,7 +120,7 @@ fn line(data: &DashboardData, list: WholeList, row: &Row) -> Markup {
             td.number data-label="Failed" { (number(row.failed_deployments)) }
             td.rate data-label="Fail rate, 95 %" { (fail_rate(row)) }
             td.number data-label="Unmatched" { (row.unmatched_incidents) }
-            td.number data-label="Restored in 1 h" { (restored(row)) }
+            td.number data-label="Restored in 1\u{a0}h" { (restored(row)) }
             td.number data-label="Median" {
                 (duration(times.median))
                 @if times.median.is_some() && times.n < FEWEST_FOR_RATE { span.quiet title=(count(to_u64(times.n), "failure")) { " ~" } }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::format::{NO_DATA, count, duration};
+use super::format::{NO_DATA, count, duration, percent, percent_range};
 use crate::domain::figures::FigureChange;
 use crate::domain::figures::list::Bounds;
 use crate::domain::statistics::Verdict;
@@ -12,25 +12,19 @@ pub(super) const FEWEST_FOR_RATE: usize = 6;
 /// Fewest failures of which it must be known whether they were restored within a time. With fewer, the share is greyed.
 pub(super) const FEWEST_KNOWN: usize = 5;
 
-/// A share in percent without a sign: `17`. Shares below one percent keep a place after the point.
-pub(super) fn percent_number(share: f64) -> String {
-    let percent = share * 100.0;
-    if percent > 0.0 && percent < 0.95 { format!("{percent:.1}") } else { format!("{percent:.0}") }
-}
-
-/// Interval of a figure on a tile: `95 %: 7 to 37`.
+/// Interval of a figure on a tile: `95 %: 0.10 to 0.57`.
 fn interval(low: impl Display, high: impl Display) -> String {
     format!("95 %: {low} to {high}")
 }
 
-/// Interval of a share on a tile: `95 %: 7 to 37`, in percent.
-pub(super) fn share_interval((low, high): Bounds) -> String {
-    interval(percent_number(low), percent_number(high))
+/// Interval of a share on a tile: `95 %: 7.0 to 37`, in percent.
+pub(super) fn share_interval(bounds: Bounds) -> String {
+    format!("95 %: {}", percent_range(bounds))
 }
 
-/// A share and its interval in a table: `17 % (7–37)`.
-pub(super) fn share_in_table(share: f64, (low, high): Bounds) -> String {
-    format!("{} % ({}–{})", percent_number(share), percent_number(low), percent_number(high))
+/// A share and its interval in a table: `17 % (7.0 to 37)`.
+pub(super) fn share_in_table(share: f64, bounds: Bounds) -> String {
+    format!("{} ({})", percent(share), percent_range(bounds))
 }
 
 /// Part of a whole, large, and its share with the interval, for the line below.
@@ -38,7 +32,7 @@ pub(super) fn share_in_table(share: f64, (low, high): Bounds) -> String {
 pub(super) struct Share {
     /// `4 of 23 failed`, or `0 of 12: at most 24 %`.
     pub(super) large: String,
-    /// `17 %, 95 %: 7 to 37`.
+    /// `17 %, 95 %: 7.0 to 37`.
     pub(super) line: Option<String>,
 }
 
@@ -53,11 +47,11 @@ pub(super) fn share(
     match (part, known) {
         _ if whole == 0 => Share { large: NO_DATA.to_owned(), line: Some("no deployment".to_owned()) },
         (0, Some((_, (_, high)))) => {
-            Share { large: format!("0 of {whole}: at most {} %", percent_number(high)), line: None }
+            Share { large: format!("0 of {whole}: at most {}", percent(high)), line: None }
         }
         (_, Some((share, bounds))) => Share {
             large: format!("{part} of {whole} {happened}"),
-            line: Some(format!("{} %, {}", percent_number(share), share_interval(bounds))),
+            line: Some(format!("{}, {}", percent(share), share_interval(bounds))),
         },
         (_, None) => Share { large: format!("{part} of {whole} {happened}"), line: None },
     }
@@ -140,20 +134,16 @@ mod tests {
             large: large.to_owned(),
             line: line.map(str::to_owned),
         };
-        assert_eq!(of_all(4, 23, 0.174, 0.07, 0.371), words("4 of 23 failed", Some("17 %, 95 %: 7 to 37")));
+        assert_eq!(of_all(4, 23, 0.174, 0.07, 0.371), words("4 of 23 failed", Some("17 %, 95 %: 7.0 to 37")));
         assert_eq!(of_all(0, 12, 0.0, 0.0, 0.2425), words("0 of 12: at most 24 %", None));
         assert_eq!(of_all(2, 5, 0.4, 0.1, 0.8), words("2 of 5 failed", None), "the fraction alone");
         assert_eq!(share((0, 0), "failed", None, None), words("–", Some("no deployment")));
-        assert_eq!(
-            [0.0, 0.004, 0.0094, 0.0096, 0.99, 1.0].map(percent_number),
-            ["0", "0.4", "0.9", "1", "99", "100"]
-        );
     }
 
     #[test]
-    fn a_share_has_one_notation_on_tiles_and_one_in_tables() {
-        assert_eq!(share_interval((0.07, 0.371)), "95 %: 7 to 37");
-        assert_eq!(share_in_table(0.174, (0.07, 0.371)), "17 % (7–37)");
+    fn a_share_has_the_same_notation_on_tiles_and_in_tables() {
+        assert_eq!(share_interval((0.07, 0.371)), "95 %: 7.0 to 37");
+        assert_eq!(share_in_table(0.174, (0.07, 0.371)), "17 % (7.0 to 37)");
     }
 
     #[test]

@@ -5,10 +5,10 @@ use maud::{Markup, html};
 use super::board_lists;
 use super::board_view::BoardView;
 use super::charts::interval_bar::{IntervalBar, interval_bar};
-use super::format::{NO_DATA, ago, count, duration};
+use super::format::{NO_DATA, ago, count, duration, percent};
 use super::tile_words::{
-    Direction, FEWEST_FOR_RATE, FEWEST_KNOWN, median_interval, per_deployment, percent_number, share,
-    share_interval, still_open, to_u64, unmatched,
+    Direction, FEWEST_FOR_RATE, FEWEST_KNOWN, median_interval, per_deployment, share, share_interval,
+    still_open, to_u64, unmatched,
 };
 use crate::domain::figures::list::Bounds;
 use crate::domain::figures::{FigureChange, RecoveryTimes, RestoredShare, Row, RowChange};
@@ -132,10 +132,6 @@ fn change(
     Some(Change { direction, is_good, before: before(change.before) })
 }
 
-fn in_percent(share: f64) -> String {
-    format!("{} %", percent_number(share))
-}
-
 fn deployments(row: &Row) -> Tile {
     let n = row.deployments.map(|n| count(to_u64(n), "deployment"));
     let incidents = count(to_u64(row.incidents), "incident");
@@ -164,7 +160,7 @@ fn fail_rate(row: &Row) -> Tile {
         bounds,
         list: List::FailedDeployments,
     };
-    let change = change(row, |change| change.change_fail_rate, true, in_percent);
+    let change = change(row, |change| change.change_fail_rate, true, percent);
     let meaning =
         "Share of the deployments that caused an incident, whenever it began (dora.dev's change fail rate).";
     let tile = of_deployments.tile("Change fail rate", meaning, change);
@@ -233,7 +229,7 @@ fn restored(row: &Row) -> Tile {
     let sample = format!("n = {}{}", row.restored.n, still_open(row.restored.open));
     let (large, sample) = match within {
         Some(RestoredShare { value, low, high, .. }) => {
-            let large = format!("{} within an hour", in_percent(value));
+            let large = format!("{} within an hour", percent(value));
             (large, format!("{}, {sample}", share_interval((low, high))))
         }
         None => (NO_DATA.to_owned(), sample),
@@ -250,7 +246,7 @@ fn restored(row: &Row) -> Tile {
         is_grey: within.is_some_and(|within| within.known < FEWEST_KNOWN),
         bar: bar(within.map(|within| within.value), within.map(|within| (within.low, within.high)), 1.0),
         lines: [sample].into_iter().chain(median).collect(),
-        change: change(row, |change| change.restored, false, in_percent),
+        change: change(row, |change| change.restored, false, percent),
         meaning: "Share of the failures that began in the period and were restored within an hour. Open ones count for as \
                   long as they were followed. The median is that of the failures that ended in the period.",
     }
@@ -282,7 +278,7 @@ fn rework(row: &Row) -> Tile {
         bounds,
         list: List::Deployments,
     };
-    let change = change(row, |change| change.deployment_rework_rate, true, in_percent);
+    let change = change(row, |change| change.deployment_rework_rate, true, percent);
     let meaning =
         "Share of the deployments that were made to fix an incident (dora.dev's deployment rework rate).";
     of_deployments.tile("Rework", meaning, change)

@@ -128,6 +128,17 @@ pub(super) fn rows(ticks: &[Tick], scale: &Scale) -> Markup {
     }
 }
 
+/// The labels of the gridlines once more, at their right ends. They are shown where the left ones are scrolled away.
+pub(super) fn right_labels(ticks: &[Tick], scale: &Scale) -> Markup {
+    html! {
+        @for tick in ticks.iter().skip(1) {
+            text.chart-right-label x=(place(RIGHT - 2.0)) y=(place(scale.at(tick.value) + 12.0)) text-anchor="end" {
+                (tick.label)
+            }
+        }
+    }
+}
+
 /// Labels below the picture, each with a short line up to it.
 pub(super) fn below(labels: &[(f64, String)]) -> Markup {
     html! {

@@ -56,7 +56,7 @@ pub(super) fn figure(chart: &Chart) -> Markup {
     html! {
         figure.chart {
             (caption(chart.head, chart.sentence))
-            div.chart-scroll tabindex="0" role="region" aria-label={ (title) ", chart" } {
+            div.chart-scroll.chart-over-time[!chart.head.every.is_empty()] tabindex="0" role="region" aria-label={ (title) ", chart" } {
                 svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="group" aria-labelledby={ (id) "-title" } {
                     (definitions(id))
                     g role="img" aria-labelledby={ (id) "-title " (id) "-about" } { (chart.shapes) }

@@ -57,7 +57,7 @@ impl FunnelService {
 
     fn text(&self) -> String {
         let deployments = count(self.deployments, "deployment");
-        format!("{}, {} of {deployments} failed", percent(Some(self.rate())), self.failed)
+        format!("{}, {} of {deployments} failed", percent(self.rate()), self.failed)
     }
 }
 
@@ -251,7 +251,7 @@ fn link(standing: &Standing, content: &Markup) -> Markup {
 
 fn sentence(standings: &[Standing], rate: f64) -> String {
     let number = |side: Side| standings.iter().filter(|standing| standing.side() == side).count();
-    let (services, overall) = (count_of(standings.len(), "service"), percent(Some(rate)));
+    let (services, overall) = (count_of(standings.len(), "service"), percent(rate));
     let (above, below) = (number(Side::Above), number(Side::Below));
     format!(
         "Fail rate by number of deployments: {services}, overall {overall}; {above} above the 95 % limit, {below} below."
@@ -271,7 +271,7 @@ fn table(standings: &[Standing]) -> Markup {
                 @let service = standing.service;
                 tr {
                     td.text { a href=(service.href) { (cut(&service.name, LONGEST_FULL_NAME)) } }
-                    td.number { (percent(Some(service.rate()))) }
+                    td.number { (percent(service.rate())) }
                     td.number { (service.failed) }
                     td.number { (service.deployments) }
                     td { (standing.words()) }

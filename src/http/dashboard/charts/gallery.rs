@@ -6,7 +6,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::funnel::{Funnel, FunnelService, funnel};
 use super::interval_bar::{IntervalBar, interval_bar};
-use super::rate_chart::{Rate, RateChart, RatePeriod, RateUnit, rate_chart};
+use super::rate_chart::rate_chart;
+use super::rate_data::{Rate, RateChart, RatePeriod, RateUnit};
 use super::restore_chart::restore_chart;
 use super::restore_data::RestoreChart;
 use super::sample::{WEEK, deployments, failures, head, medians, rates, services, week};
@@ -38,7 +39,7 @@ fn rate_charts() -> Markup {
     let number = |n: usize| {
         let value = [0.4, 1.2, 0.9, 2.1, 0.3, 0.0, 0.6][n];
         let rate = Rate::new(value, value * 0.4, value * 1.9 + 0.2);
-        RatePeriod { period: week(n, 7), rate, sample: "matched incidents".to_owned() }
+        RatePeriod { period: week(n, 7), rate, deployments: 9, sample: "matched incidents".to_owned() }
     };
     let numbers: Vec<_> = (0..7).map(number).collect();
     let chart = |id, title, unit, periods: &[RatePeriod]| {

@@ -7,7 +7,7 @@
 //!
 //! | chart | input | shows |
 //! |---|---|---|
-//! | [`rate_chart::rate_chart`] | [`rate_chart::RateChart`]: the unit, and a rate or `None` for each period | a rate with its interval as a band; a gap where there is no rate |
+//! | [`rate_chart::rate_chart`] | [`rate_data::RateChart`]: the unit, and a rate or `None` for each period | a rate with its interval as a band; a gap where there is no rate |
 //! | [`restore_chart::restore_chart`] | [`restore_data::RestoreChart`]: failures, and periods with their medians | a dot for each failure, on a logarithmic axis; the medians as steps |
 //! | [`stacked_bars::stacked_bars`] | [`stacked_bars::DeploymentBars`]: three counts for each period | failed, fine and pending deployments, stacked |
 //! | [`funnel::funnel`] | [`funnel::Funnel`]: two counts for each service | services outside the limits of chance, by name |
@@ -37,6 +37,7 @@ mod funnel_labels;
 pub(super) mod interval_bar;
 pub(super) mod period;
 pub(super) mod rate_chart;
+pub(super) mod rate_data;
 pub(super) mod restore_chart;
 pub(super) mod restore_data;
 mod restore_dots;

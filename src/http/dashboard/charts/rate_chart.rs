@@ -2,13 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::axis::{Unit, below, linear_ticks, range, rows};
-use super::frame::{Chart, Head, Sign, area, empty, figure};
-use super::period::{ChartPeriod, span};
+use super::axis::{below, linear_ticks, range, right_labels, rows};
+use super::frame::{Chart, Sign, area, empty, figure};
+use super::period::span;
+use super::rate_data::{FEWEST_DEPLOYMENTS, Rate, RateChart, RatePeriod, RateUnit};
 use super::scale::{BOTTOM, Columns, Scale, TOP, path, place};
 use super::text::count_of;
 use super::unfinished::{hatching, sign};
-use crate::http::dashboard::format::{NO_DATA, percent};
+use crate::http::dashboard::format::NO_DATA;
 
 /// An interval is shown up to so many times the highest rate.
 const RATE_HEADROOM: f64 = 2.5;
@@ -18,80 +19,13 @@ const INTERVAL_HEADROOM: f64 = 1.5;
 /// Width of a column below which a point is only drawn under the mouse, because points would hide the line.
 const NARROW: f64 = 9.0;
 
-/// A rate over time.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::http::dashboard) struct RateChart<'a> {
-    /// Name of the chart.
-    pub(in crate::http::dashboard) head: Head<'a>,
-    /// Unit of the rates.
-    pub(in crate::http::dashboard) unit: RateUnit,
-    /// All periods, in order.
-    pub(in crate::http::dashboard) periods: &'a [RatePeriod],
-}
-
-/// Unit of a rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http::dashboard) enum RateUnit {
-    /// Share of a whole, shown as percent.
-    Share,
-    /// Number for each deployment, which may be above 1.
-    PerDeployment,
-}
-
-/// A period and its rate.
-#[derive(Debug, Clone)]
-pub(in crate::http::dashboard) struct RatePeriod {
-    /// The period.
-    pub(in crate::http::dashboard) period: ChartPeriod,
-    /// The rate. `None` if there is no data, which is not zero.
-    pub(in crate::http::dashboard) rate: Option<Rate>,
-    /// Sample, for people: `4 of 23 deployments`.
-    pub(in crate::http::dashboard) sample: String,
-}
-
-/// A rate within its interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::http::dashboard) struct Rate {
-    value: f64,
-    low: f64,
-    high: f64,
-}
-
-impl Rate {
-    /// `None` if one of the numbers is negative, infinite or NaN.
-    pub(in crate::http::dashboard) fn new(value: f64, low: f64, high: f64) -> Option<Self> {
-        let is_drawable = [value, low, high].iter().all(|number| number.is_finite() && *number >= 0.0);
-        is_drawable.then(|| Self { value, low: low.min(value), high: high.max(value) })
-    }
-}
-
-impl RateUnit {
-    fn text(self, rate: f64) -> String {
-        match self {
-            Self::Share => percent(Some(rate)),
-            Self::PerDeployment => format!("{rate:.2}"),
-        }
-    }
-
-    const fn on_axis(self) -> Unit {
-        match self {
-            Self::Share => Unit::Percent,
-            Self::PerDeployment => Unit::Number,
-        }
-    }
-
-    fn interval(self, rate: Rate) -> String {
-        format!("{} to {}", self.text(rate.low), self.text(rate.high))
-    }
-}
-
 /// A rate with its place.
 struct Point<'a> {
     x: f64,
     y: f64,
     low: f64,
     high: f64,
-    period: &'a ChartPeriod,
+    shown: &'a RatePeriod,
 }
 
 /// The chart.
@@ -101,7 +35,8 @@ pub(in crate::http::dashboard) fn rate_chart(chart: &RateChart) -> Markup {
     if rates.is_empty() {
         return empty(head, "No period has data for this rate.");
     }
-    let ticks = linear_ticks(top(unit, &rates), unit.on_axis());
+    let known: Vec<Rate> = periods.iter().filter_map(RatePeriod::known).collect();
+    let ticks = linear_ticks(top(unit, if known.is_empty() { &rates } else { &known }), unit.on_axis());
     let (from, to) = range(&ticks);
     let scale = Scale::linear((from, to), (BOTTOM, TOP));
     let columns = Columns::new(periods.len());
@@ -117,16 +52,13 @@ pub(in crate::http::dashboard) fn rate_chart(chart: &RateChart) -> Markup {
             (rows(&ticks, &scale))
             (below(&labels))
             g clip-path=(area(head.id)) { (bands(&points)) (lines(&points)) }
+            (right_labels(&ticks, &scale))
         },
         marks: html! {
             @for (n, shown) in periods.iter().enumerate() { (mark(unit, shown, points[n].as_ref(), n, columns)) }
         },
         legend: &legend(periods),
-        note: if is_cut {
-            "Intervals that reach above the chart are cut. The table has their bounds."
-        } else {
-            ""
-        },
+        note: &note(periods, is_cut),
         table: table(chart),
     })
 }
@@ -150,9 +82,12 @@ fn points(periods: &[RatePeriod], columns: Columns, scale: Scale) -> Vec<Option<
     };
     let places: Vec<_> = periods.iter().enumerate().map(point).collect();
     let points = places.into_iter().zip(periods);
-    points
-        .map(|(found, shown)| found.map(|(x, y, low, high)| Point { x, y, low, high, period: &shown.period }))
-        .collect()
+    points.map(|(found, shown)| found.map(|(x, y, low, high)| Point { x, y, low, high, shown })).collect()
+}
+
+/// The point of a rate that is of enough deployments.
+fn known<'a, 'b>(point: Option<&'a Point<'b>>) -> Option<&'a Point<'b>> {
+    point.filter(|point| !point.shown.has_few())
 }
 
 /// The intervals: an area over periods in a row, a line for a period between two gaps.
@@ -175,12 +110,13 @@ fn bands(points: &[Option<Point>]) -> Markup {
     }
 }
 
-/// Lines between rates of periods in a row, dashed where one may still change.
+/// Lines between rates of periods in a row, dashed where one may still change. None leads to a rate of few deployments.
 fn lines(points: &[Option<Point>]) -> Markup {
     let drawn = |is_dashed: bool| {
-        let pairs = points.windows(2).filter_map(|pair| Some((pair[0].as_ref()?, pair[1].as_ref()?)));
-        let pairs = pairs
-            .filter(|(one, other)| (one.period.is_unfinished() || other.period.is_unfinished()) == is_dashed);
+        let pairs =
+            points.windows(2).filter_map(|pair| Some((known(pair[0].as_ref())?, known(pair[1].as_ref())?)));
+        let is_unfinished = |point: &Point| point.shown.period.is_unfinished();
+        let pairs = pairs.filter(|(one, other)| (is_unfinished(one) || is_unfinished(other)) == is_dashed);
         pairs.map(|(one, other)| path([(one.x, one.y), (other.x, other.y)].into_iter())).collect::<String>()
     };
     let (whole, dashed) = (drawn(false), drawn(true));
@@ -200,32 +136,47 @@ fn mark(unit: RateUnit, shown: &RatePeriod, point: Option<&Point>, n: usize, col
     let Some((rate, point)) = shown.rate.zip(point) else {
         return html! { g { title { (period.about(&format!("no data, {}", shown.sample))) } (hit) } };
     };
-    let text = format!("{}, 95 %: {}, {}", unit.text(rate.value), unit.interval(rate), shown.sample);
+    let interval = unit.interval(rate);
+    let text = match shown.known() {
+        Some(rate) => format!("{}, 95 %: {interval}, {}", unit.text(rate.value), shown.sample),
+        None => format!("too few for a rate, 95 %: {interval}, {}", shown.sample),
+    };
     let class = match (period.is_unfinished(), columns.width() < NARROW) {
-        (true, _) => "chart-point chart-open-point",
-        (false, true) => "chart-point chart-small-point",
-        (false, false) => "chart-point",
+        _ if shown.has_few() => None,
+        (true, _) => Some("chart-point chart-open-point"),
+        (false, true) => Some("chart-point chart-small-point"),
+        (false, false) => Some("chart-point"),
     };
     html! {
         a href=(period.href) tabindex="-1" {
             title { (period.about(&text)) }
             (hit)
-            circle class=(class) cx=(place(point.x)) cy=(place(point.y)) r="3" {}
+            @if let Some(class) = class {
+                circle class=(class) cx=(place(point.x)) cy=(place(point.y)) r="3" {}
+            }
         }
     }
 }
 
 fn sentence(chart: &RateChart) -> String {
     let RateChart { head, unit, periods } = *chart;
-    let rates = || periods.iter().filter_map(|shown| Some(shown.rate?.value));
+    let rates = || periods.iter().filter_map(RatePeriod::settled);
     let [lowest, highest] = [rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max)];
-    let (lowest, highest) = (unit.text(lowest), unit.text(highest));
-    let extent = if lowest == highest { highest } else { format!("{lowest} to {highest}") };
-    let gaps = periods.iter().filter(|shown| shown.rate.is_none()).count();
-    let gaps =
-        if gaps == 0 { String::new() } else { format!(", {} without data", count_of(gaps, head.every)) };
+    let extent = match (unit.text(lowest), unit.text(highest)) {
+        _ if rates().next().is_none() => {
+            format!("no {} that is over has {FEWEST_DEPLOYMENTS} deployments", head.every)
+        }
+        (lowest, highest) if lowest == highest => highest,
+        (lowest, highest) => format!("{lowest} to {highest}"),
+    };
+    let number = |is_so: fn(&RatePeriod) -> bool, words: &str| {
+        let number = periods.iter().filter(|shown| is_so(shown)).count();
+        if number == 0 { String::new() } else { format!(", {} {words}", count_of(number, head.every)) }
+    };
+    let gaps = number(|shown| shown.rate.is_none(), "without data");
+    let few = number(RatePeriod::has_few, "with few deployments");
     let span = span(periods.iter().map(|shown| &shown.period));
-    format!("By {}, {span}: {extent}{gaps}.", head.every)
+    format!("By {}, {span}: {extent}{gaps}{few}.", head.every)
 }
 
 fn legend(periods: &[RatePeriod]) -> Vec<(Sign, &'static str)> {
@@ -234,18 +185,37 @@ fn legend(periods: &[RatePeriod]) -> Vec<(Sign, &'static str)> {
     legend
 }
 
+/// Facts about the picture that cannot be seen in it.
+fn note(periods: &[RatePeriod], is_cut: bool) -> String {
+    let few = periods.iter().any(RatePeriod::has_few);
+    let few =
+        few.then(|| format!("With fewer than {FEWEST_DEPLOYMENTS} deployments, only the interval is drawn."));
+    let cut = is_cut
+        .then(|| "Intervals that reach above the chart are cut. The table has their bounds.".to_owned());
+    few.into_iter().chain(cut).collect::<Vec<_>>().join(" ")
+}
+
+/// The rate of a period in the table.
+fn in_table(unit: RateUnit, shown: &RatePeriod) -> String {
+    match shown.known() {
+        Some(rate) => unit.text(rate.value),
+        None if shown.has_few() => "too few".to_owned(),
+        None => NO_DATA.to_owned(),
+    }
+}
+
 fn table(chart: &RateChart) -> Markup {
     let RateChart { head, unit, periods } = *chart;
     html! {
         table {
             thead { tr {
                 th scope="col" { "Period" } th.number scope="col" { (head.title) }
-                th.number scope="col" { "95 % interval" } th scope="col" { "Sample" } th scope="col" { "Note" }
+                th.number scope="col" { (unit.interval_heading()) } th scope="col" { "Sample" } th scope="col" { "Note" }
             } }
-            tbody { @for RatePeriod { period, rate, sample } in periods {
+            tbody { @for shown @ RatePeriod { period, rate, sample, .. } in periods {
                 tr {
                     td.time { a href=(period.href) { (period.name) } }
-                    td.number { (rate.map_or_else(|| NO_DATA.to_owned(), |rate| unit.text(rate.value))) }
+                    td.number { (in_table(unit, shown)) }
                     td.number { (rate.map_or_else(|| NO_DATA.to_owned(), |rate| unit.interval(rate))) }
                     td { (sample) }
                     td { (period.note()) }
@@ -290,6 +260,30 @@ mod tests {
     }
 
     #[test]
+    fn a_week_with_few_deployments_has_an_interval_and_no_point() {
+        let mut periods = rates(&[(1, 20), (2, 20), (4, 4), (1, 20), (5, 5)]);
+        let drawn_periods = drawn(RateUnit::Share, &periods).0;
+        assert!(
+            drawn_periods.contains("2026-09-15: too few for a rate, 95 %: 51 to 100, 4 of 4 deployments<")
+        );
+        assert_eq!(
+            drawn_periods.matches("<circle class=\"chart-point").count(),
+            4 + 1,
+            "four, and the legend"
+        );
+        assert!(drawn_periods.contains("5.0 % to 10 %, 1 week with few deployments."), "{drawn_periods}");
+        assert!(drawn_periods.contains("With fewer than 5 deployments, only the interval is drawn."));
+        assert!(
+            drawn_periods.contains("<td class=\"number\">too few</td><td class=\"number\">51 to 100</td>")
+        );
+        periods.truncate(3);
+        periods[0].period.is_partial = true;
+        periods[1].period.pending = 1;
+        let drawn = drawn(RateUnit::Share, &periods).0;
+        assert!(drawn.contains(": no week that is over has 5 deployments, 1 week with few"), "{drawn}");
+    }
+
+    #[test]
     fn no_line_crosses_a_gap() {
         let drawn = drawn(RateUnit::Share, &rates(&[(1, 5), (0, 0), (1, 5), (0, 0)])).0;
         assert!(
@@ -302,18 +296,11 @@ mod tests {
 
     #[test]
     fn a_rate_for_each_deployment_may_be_above_one() {
-        let mut periods = rates(&[(1, 2), (1, 2)]);
+        let mut periods = rates(&[(1, 5), (1, 5)]);
         periods[0].rate = Rate::new(2.5, 1.1, 4.0);
         let drawn = drawn(RateUnit::PerDeployment, &periods).0;
-        assert!(drawn.contains("2026-09-01: 2.50, 95 %: 1.10 to 4.00, 1 of 2 deployments<"), "{drawn}");
+        assert!(drawn.contains("2026-09-01: 2.50, 95 %: 1.10 to 4.00, 1 of 5 deployments<"), "{drawn}");
         assert!(drawn.contains(">4</text>"), "{drawn}");
-    }
-
-    #[test]
-    fn a_rate_is_a_number_within_its_interval() {
-        assert_eq!(Rate::new(f64::NAN, 0.0, 1.0), None);
-        assert_eq!(Rate::new(0.0, 0.0, f64::INFINITY), None);
-        assert_eq!(Rate::new(0.2, 0.3, 0.1), Rate::new(0.2, 0.2, 0.2));
     }
 
     #[test]

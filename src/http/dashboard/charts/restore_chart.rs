@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::axis::{below, duration_ticks, range, rows};
+use super::axis::{below, duration_ticks, range, right_labels, rows};
 use super::cells::MOST_DOTS;
 use super::frame::{Chart, Sign, empty, figure, hatch};
 use super::period::span;
@@ -62,6 +62,7 @@ pub(in crate::http::dashboard) fn restore_chart(chart: &RestoreChart) -> Markup 
             @if is_merged { (dots(failures, periods, x, y)) }
             path.chart-median d=(medians(chart, x, y)) {}
             @if !is_merged { (dots(failures, periods, x, y)) }
+            (right_labels(&ticks, &y))
         },
         legend: &legend,
         note: "",

@@ -5,7 +5,7 @@ use maud::Markup;
 use super::frame::Head;
 use super::funnel::FunnelService;
 use super::period::ChartPeriod;
-use super::rate_chart::{Rate, RatePeriod};
+use super::rate_data::{Rate, RatePeriod};
 use super::restore_data::{FailureDot, RestorePeriod};
 use super::scale::real_len;
 use super::stacked_bars::DeploymentPeriod;
@@ -40,7 +40,8 @@ pub(super) fn rate_of(n: usize, of: usize, (failed, deployments): (u32, u32)) ->
     let centre = (x + z * z / 2.0) / (all + z * z);
     let half = z / (all + z * z) * (x * (all - x) / all.max(1.0) + z * z / 4.0).sqrt();
     let rate = Rate::new(x / all, (centre - half).max(0.0), centre + half);
-    RatePeriod { period: week(n, of), rate, sample: format!("{failed} of {deployments} deployments") }
+    let sample = format!("{failed} of {deployments} deployments");
+    RatePeriod { period: week(n, of), rate, deployments: deployments.into(), sample }
 }
 
 /// Weeks with failed deployments of all.

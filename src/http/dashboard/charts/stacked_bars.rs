@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::axis::{Unit, below, linear_ticks, range, rows};
+use super::axis::{Unit, below, linear_ticks, range, right_labels, rows};
 use super::frame::{Chart, Head, Sign, empty, figure, hatch};
 use super::period::{ChartPeriod, span};
 use super::scale::{BOTTOM, Columns, Scale, TOP, place, real};
@@ -73,6 +73,7 @@ pub(in crate::http::dashboard) fn stacked_bars(chart: &DeploymentBars) -> Markup
         },
         marks: html! {
             @for (n, shown) in periods.iter().enumerate() { (bar(head.id, shown, n, columns, scale)) }
+            (right_labels(&ticks, &scale))
         },
         legend: &legend,
         note: "",
