@@ -43,16 +43,21 @@ async fn listed(daemon: &Daemon, path: &str) -> usize {
     page.body.matches("<tr><th scope=\"row\">").count()
 }
 
-#[tokio::test]
-async fn each_tile_leads_to_what_it_counts() {
+/// A daemon with deployments and failures of two services. One of each was before the usual period.
+async fn daemon_with_figures() -> Daemon {
     let daemon = Daemon::start("").await;
-    // One of each is before the period of the page, and one of each is of another service.
     for (service, day) in [("search", 2), ("search", 12), ("search", 14), ("search", 16), ("mail", 16)] {
         deploy(&daemon, service, &format!("v{day}"), day).await;
     }
     for (service, day) in [("search", 2), ("search", 12), ("search", 14), ("mail", 16)] {
         fail(&daemon, service, "down", day).await;
     }
+    daemon
+}
+
+#[tokio::test]
+async fn each_tile_leads_to_what_it_counts() {
+    let daemon = daemon_with_figures().await;
     for (path, deployed, failed, failures) in [
         ("/?days=30&service=search", 4, 3, 3),
         ("/?since=2026-11-10&until=2026-11-15&service=search", 2, 2, 2),
@@ -79,4 +84,31 @@ async fn each_tile_leads_to_what_it_counts() {
     // Without a figure there is nothing to follow.
     let empty = daemon.get("/?since=2026-11-17").await.body;
     assert!(empty.contains("<p class=\"figure\">–</p>"), "{empty}");
+}
+
+#[tokio::test]
+async fn the_page_of_a_service_has_the_periods_of_the_first_page() {
+    let daemon = daemon_with_figures().await;
+    for (query, figure, next) in [
+        ("", "3 of 4 failed", "search?days=7\""),
+        ("?days=7", "1 of 2 failed", "search?days=90\""),
+        ("?since=2026-11-10&until=2026-11-15", "2 of 2 failed", "search\""),
+        ("?since=2026-11-10", "2 of 3 failed", "search?days=90\""),
+    ] {
+        let path = format!("/services/search{query}");
+        let page = daemon.get(&path).await;
+        assert_eq!(tile(&page, &path, "Change fail rate").1, figure, "{query}");
+        assert!(page.body.contains(&format!("href=\"../services/{next}")), "{query}: {}", page.body);
+        for link in links(&page.body) {
+            assert_eq!(daemon.get(&behind_a_proxy(&path, &link)).await.status, 200, "{path}: {link}");
+        }
+    }
+    let page = daemon.get("/services/search?since=soon&until=2026-11-15").await;
+    assert_eq!(page.status, 400);
+    for part in ["since: &quot;soon&quot; is not a time", "value=\"soon\"", "Recent failures"] {
+        assert!(page.body.contains(part), "{part} in {}", page.body);
+    }
+    assert_eq!(daemon.get("/teams/nobody?days=8").await.status, 400);
+    let overview = daemon.get("/?days=7").await.body;
+    assert!(overview.contains("<a href=\"./services/search?days=7\"><bdi>search</bdi></a>"), "{overview}");
 }

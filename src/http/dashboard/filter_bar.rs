@@ -1,11 +1,11 @@
-//! Period and filters of the first page. Each choice is in the address, so that it can be kept as a bookmark.
+//! Period and filters of a page with figures. Each choice is in the address, so that it can be kept as a bookmark.
 
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
 use super::format::safe_text;
-use super::overview_query::{OverviewQuery, REFRESH_SECONDS};
+use super::overview_query::{BoardPage, OverviewQuery, REFRESH_SECONDS};
 use super::site::Site;
 use crate::http::boards::{Board, Period};
 use crate::store::DeployedNames;
@@ -52,10 +52,10 @@ impl Suggestions {
 
 /// The bar. `env` is the env that is meant if none is chosen.
 pub(super) fn filter_bar(site: &Site, query: &OverviewQuery, names: &Suggestions, env: &str) -> Markup {
+    let is_overview = query.page == BoardPage::Overview;
     let chosen: Vec<String> = query
-        .filters()
-        .iter()
-        .filter_map(|(name, _, value)| Some(format!("{name} {}", safe_text((*value)?))))
+        .choices()
+        .filter_map(|(name, _, value)| Some(format!("{name} {}", safe_text(value?))))
         .collect();
     let is_chosen = !chosen.is_empty() || query.has_own_period();
     html! {
@@ -72,14 +72,17 @@ pub(super) fn filter_bar(site: &Site, query: &OverviewQuery, names: &Suggestions
             }
             details.choice-filters open[query.has_own_period()] {
                 summary {
-                    "Dates and filters"
+                    (if is_overview { "Dates and filters" } else { "Dates" })
                     @if is_chosen { ": " bdi { (if chosen.is_empty() { "chosen dates".to_owned() } else { chosen.join(", ") }) } }
                 }
                 (form(site, query, names, env))
             }
             p.choice-more {
-                @if is_chosen { a href=(site.link("")) { "Clear" } }
+                @if is_chosen { a href=(query.address(site)) { "Clear" } }
                 @match query.refresh {
+                    _ if !is_overview => {
+                        a href=(query.overview(site)) { "Other envs and filters →" }
+                    }
                     Some(seconds) => {
                         span.quiet { "Reloads every " (seconds) " s. " }
                         a href=(query.with_refresh(site, None)) { "Stop" }
@@ -95,19 +98,19 @@ pub(super) fn filter_bar(site: &Site, query: &OverviewQuery, names: &Suggestions
 
 fn form(site: &Site, query: &OverviewQuery, names: &Suggestions, env: &str) -> Markup {
     html! {
-        form.filters.card method="get" action=(site.link("")) role="search" aria-label="Dates and filters" {
+        form.filters.card method="get" action=(query.address(site)) role="search" aria-label="Dates and filters" {
             @if !query.has_own_period() { input type="hidden" name="days" value=(query.board.period.days()); }
             @if let Some(seconds) = query.refresh { input type="hidden" name="refresh" value=(seconds); }
             (date("since", "From", query.board.since.as_deref()))
             (date("until", "Until (excluded)", query.board.until.as_deref()))
-            @for (name, label, value) in query.filters() {
+            @for (name, label, value) in query.choices() {
                 label { (label)
                     input type="text" name=(name) value=[value] list={ "known-" (name) } autocomplete="off"
                         spellcheck="false" placeholder=(if name == "env" { env } else { "all" });
                 }
             }
             div.buttons { button type="submit" { "Show" } }
-            @for (name, ..) in query.filters() {
+            @for (name, ..) in query.choices() {
                 datalist id={ "known-" (name) } {
                     @for known in names.of(name) { option value=(safe_text(known)) {} }
                 }

@@ -82,7 +82,7 @@ fn plot(data: &DashboardData, report: &Report) -> Markup {
         let name = row.key.clone()?;
         let deployments = row.deployments.filter(|deployments| *deployments > 0)?;
         Some(FunnelService {
-            href: data.site.named("services", &name)?,
+            href: data.query.named(&data.site, WholeList::Services, &name)?,
             name,
             failed: to_u64(row.failed_deployments.unwrap_or_default()),
             deployments: to_u64(deployments),
@@ -115,7 +115,7 @@ fn line(data: &DashboardData, list: WholeList, row: &Row) -> Markup {
     let times = &row.time_to_restore_seconds;
     html! {
         tr {
-            th scope="row" { (links::named(&data.site, list.as_str(), name)) }
+            th scope="row" { (links::name(data.query.named(&data.site, list, name), name)) }
             td.number data-label="Deployments" { (number(row.deployments)) }
             td.number data-label="Failed" { (number(row.failed_deployments)) }
             td.rate data-label="Fail rate, 95 %" { (fail_rate(row)) }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::format::{NO_DATA, cut_in_the_middle, name, safe_text};
+use super::format::{self, NO_DATA, cut_in_the_middle, safe_text};
 use super::site::Site;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Failure;
@@ -17,7 +17,7 @@ pub(super) type Failures = BTreeMap<String, Failure>;
 /// Link to a failure's page, with the failure's name.
 pub(super) fn failure(site: &Site, failure: &Failure) -> Markup {
     let id = failure.id.as_str();
-    html! { a href=(site.failure(id)) { bdi { (name(failure.title.as_deref(), id)) } } }
+    html! { a href=(site.failure(id)) { bdi { (format::name(failure.title.as_deref(), id)) } } }
 }
 
 /// Link to a failure's page by its id. Without the failure at hand, it is named by the id.
@@ -51,8 +51,13 @@ pub(super) fn team(site: &Site, team: Option<&str>) -> Markup {
 
 /// Link to the page of a name in a folder. A name that can have no page is shown without a link.
 pub(super) fn named(site: &Site, folder: &str, name: &str) -> Markup {
+    self::name(site.named(folder, name), name)
+}
+
+/// A name as a link, if it has a page.
+pub(super) fn name(page: Option<String>, name: &str) -> Markup {
     let shown = html! { bdi { (safe_text(name)) } };
-    html! { @match site.named(folder, name) { Some(href) => { a href=(href) { (shown) } } None => { (shown) } } }
+    html! { @match page { Some(href) => { a href=(href) { (shown) } } None => { (shown) } } }
 }
 
 /// Link to the page of a deployment, by its service and version, else by its service and commit. Without both, and if

@@ -12,9 +12,10 @@ use super::board_charts::charts;
 use super::board_view::BoardView;
 use super::deployment_table::DeploymentRows;
 use super::failure_table::FailureRows;
+use super::filter_bar::{Suggestions, filter_bar};
 use super::format::safe_text;
 use super::other_envs::other_envs;
-use super::overview_query::OverviewQuery;
+use super::overview_query::{BoardPage, OverviewQuery, PeriodQuery};
 use super::page::{Place, Section, heading, notice, page, way_back};
 use super::site::{Site, query};
 use super::tiles::tiles;
@@ -27,6 +28,7 @@ use crate::http::boards::{Board, BoardQuery};
 use crate::http::cached_figures::Computed;
 use crate::http::deployments::DeploymentLookup;
 use crate::http::figures::Figures;
+use crate::http::query::TypedQuery;
 use crate::store::{DeploymentFilter, FailureFilter, ReadError, Reader};
 
 /// Largest number of open failures on a page, so that the figures below them are near.
@@ -68,14 +70,15 @@ impl NameKind {
 }
 
 impl Named {
-    /// Choice of the first page that has the figures of this name alone.
-    fn query(&self) -> OverviewQuery {
+    /// Choice that has the figures of this name alone.
+    fn query(&self, PeriodQuery { period, since, until }: PeriodQuery) -> OverviewQuery {
         let name = Some(self.name.clone());
-        let board = match self.kind {
-            NameKind::Service => BoardQuery { service: name, ..BoardQuery::DEFAULT },
-            NameKind::Team => BoardQuery { team: name, ..BoardQuery::DEFAULT },
+        let board = BoardQuery { period, since, until, ..BoardQuery::DEFAULT };
+        let (page, board) = match self.kind {
+            NameKind::Service => (BoardPage::Service, BoardQuery { service: name, ..board }),
+            NameKind::Team => (BoardPage::Team, BoardQuery { team: name, ..board }),
         };
-        OverviewQuery { board, refresh: None, all: None }
+        OverviewQuery { page, board, refresh: None, all: None }
     }
 }
 
@@ -85,7 +88,8 @@ struct NamedData {
     query: OverviewQuery,
     now: Timestamp,
     lists: Lists,
-    figures: Arc<Computed<Board>>,
+    /// Env that the figures are of.
+    env: String,
 }
 
 /// Lists of the page, of all envs.
@@ -104,8 +108,9 @@ pub(in crate::http) async fn service(
     State(figures): State<Arc<Figures>>,
     site: Site,
     name: Result<Path<String>, PathRejection>,
+    TypedQuery(period): TypedQuery<PeriodQuery>,
 ) -> Result<Response, ApiError> {
-    named_page(&deployments, &figures, &site, NameKind::Service, name).await
+    named_page((&deployments, &figures), &site, NameKind::Service, name, period).await
 }
 
 /// `GET /teams/{name}`
@@ -114,16 +119,17 @@ pub(in crate::http) async fn team(
     State(figures): State<Arc<Figures>>,
     site: Site,
     name: Result<Path<String>, PathRejection>,
+    TypedQuery(period): TypedQuery<PeriodQuery>,
 ) -> Result<Response, ApiError> {
-    named_page(&deployments, &figures, &site, NameKind::Team, name).await
+    named_page((&deployments, &figures), &site, NameKind::Team, name, period).await
 }
 
 async fn named_page(
-    deployments: &DeploymentLookup,
-    figures: &Figures,
+    (deployments, figures): (&DeploymentLookup, &Figures),
     site: &Site,
     kind: NameKind,
     name: Result<Path<String>, PathRejection>,
+    period: PeriodQuery,
 ) -> Result<Response, ApiError> {
     let Ok(Path(name)) = name else { return Err(answer::not_found().await) };
     let named = Named { kind, name };
@@ -133,9 +139,11 @@ async fn named_page(
         return Ok(unknown(site, &named));
     }
     let now = pending.now;
-    let query = named.query();
-    let figures = figures.board(query.board.clone(), now).await?.map_err(ApiError::bad_query)?;
-    Ok(content(site, &NamedData { named, query, now, lists, figures }).into_response())
+    let query = named.query(period);
+    let figures = figures.board(query.board.clone(), now).await?;
+    let data = NamedData { named, query, now, lists, env: deployments.policy.default_env.clone() };
+    let status = if figures.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    Ok((status, content(site, &data, &figures)).into_response())
 }
 
 impl Lists {
@@ -179,23 +187,29 @@ fn unknown(site: &Site, named: &Named) -> Response {
     notice(site, Section::Overview, (StatusCode::NOT_FOUND, "Not found"), &text)
 }
 
-fn content(site: &Site, data: &NamedData) -> Html<String> {
+/// The page. With a mistake in the period there are no figures.
+fn content(site: &Site, data: &NamedData, figures: &Result<Arc<Computed<Board>>, String>) -> Html<String> {
     let (kind, title) = (data.named.kind.label(), safe_text(&data.named.name));
-    let view = BoardView { site, figures: &data.figures, query: &data.query, now: data.now };
     let heading_text = html! { span.kind { (kind) } " " bdi { (title) } };
     let content = html! {
         (way_back(site, Section::Overview))
         (heading(site, &heading_text))
+        (filter_bar(site, &data.query, &Suggestions::default(), &data.env))
         nav.pages aria-label="Lists" {
             (all(site, data, "failures", &[], "All failures"))
             (all(site, data, "deployments", &[], "All deployments"))
             (all(site, data, "deployments", &[("failed", Some("true"))], "Failed deployments"))
-            a href=(data.query.link(site)) { "Other periods and envs →" }
         }
         (open(site, data))
-        (tiles(&view))
-        (other_envs(&data.figures.answer.by_service))
-        (charts(&view))
+        @match figures {
+            Ok(figures) => {
+                @let view = BoardView { site, figures, query: &data.query, now: data.now };
+                (tiles(&view))
+                (other_envs(&figures.answer.by_service))
+                (charts(&view))
+            }
+            Err(mistake) => { p.card.bad role="alert" { (safe_text(mistake)) } }
+        }
         (recent(site, data))
         (deployed(site, data))
     };

@@ -1,4 +1,4 @@
-//! Query of the first page: period, filters, and the lists that are shown whole.
+//! Query of a page with figures: period, filters, and the lists that are shown whole.
 
 use super::site::{Site, query};
 use crate::domain::name::named;
@@ -31,9 +31,22 @@ impl WholeList {
     }
 }
 
-/// Query of the first page.
+/// Page with figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BoardPage {
+    /// The first page.
+    Overview,
+    /// The page of a service.
+    Service,
+    /// The page of a team.
+    Team,
+}
+
+/// Query of a page with figures.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct OverviewQuery {
+    /// The page, to which the links for other periods lead.
+    pub(super) page: BoardPage,
     /// Period and filters.
     pub(super) board: BoardQuery,
     /// Number of seconds after which the page is loaded again.
@@ -48,11 +61,13 @@ impl FromQuery for OverviewQuery {
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         let text = |name| named(parameters.text(name));
+        let PeriodQuery { period, since, until } = PeriodQuery::of(parameters)?;
         Ok(Self {
+            page: BoardPage::Overview,
             board: BoardQuery {
-                period: period(parameters)?,
-                since: text("since"),
-                until: text("until"),
+                period,
+                since,
+                until,
                 env: text("env"),
                 service: text("service"),
                 team: text("team"),
@@ -61,6 +76,31 @@ impl FromQuery for OverviewQuery {
             refresh: refresh(parameters)?,
             all: parameters.chosen("all", WholeList::ALL, WholeList::as_str)?,
         })
+    }
+}
+
+/// Query of the page of a service or a team: the period alone. Other filters are for the first page.
+pub(in crate::http) struct PeriodQuery {
+    /// Period up to now.
+    pub(super) period: Period,
+    /// Start of the period.
+    pub(super) since: Option<String>,
+    /// End of the period.
+    pub(super) until: Option<String>,
+}
+
+impl FromQuery for PeriodQuery {
+    const NAMES: &'static [&'static str] = &["days", "since", "until"];
+
+    fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
+        Self::of(parameters)
+    }
+}
+
+impl PeriodQuery {
+    fn of(parameters: &Parameters) -> Result<Self, QueryError> {
+        let text = |name| named(parameters.text(name));
+        Ok(Self { period: period(parameters)?, since: text("since"), until: text("until") })
     }
 }
 
@@ -91,7 +131,13 @@ impl OverviewQuery {
         self.board.since.is_some() || self.board.until.is_some()
     }
 
-    /// The filters: parameter, label, value.
+    /// The filters that a person can choose on the page: parameter, label, value.
+    pub(super) fn choices(&self) -> impl Iterator<Item = (&'static str, &'static str, Option<&str>)> {
+        let is_overview = self.page == BoardPage::Overview;
+        self.filters().into_iter().filter(move |_| is_overview)
+    }
+
+    /// All filters: parameter, label, value.
     pub(super) fn filters(&self) -> [(&'static str, &'static str, Option<&str>); 4] {
         let BoardQuery { env, service, team, severity, .. } = &self.board;
         [
@@ -102,28 +148,56 @@ impl OverviewQuery {
         ]
     }
 
-    /// Address of the first page with this query.
+    /// Address of the page without a query.
+    pub(super) fn address(&self, site: &Site) -> String {
+        let BoardQuery { service, team, .. } = &self.board;
+        let (list, name) = match self.page {
+            BoardPage::Overview => return site.link(""),
+            BoardPage::Service => (WholeList::Services, service),
+            BoardPage::Team => (WholeList::Teams, team),
+        };
+        // A name without a page of its own has its figures on the first page.
+        name.as_deref().and_then(|name| site.named(list.as_str(), name)).unwrap_or_else(|| site.link(""))
+    }
+
+    /// Address of the page with this query.
     pub(super) fn link(&self, site: &Site) -> String {
+        let refresh = self.refresh.map(|seconds| seconds.to_string());
+        let filters: Vec<(&str, Option<&str>)> =
+            self.choices().map(|(name, _, value)| (name, value)).collect();
+        let rest = [("refresh", refresh.as_deref()), ("all", self.all.map(WholeList::as_str))];
+        self.address(site) + &self.query_with(&[&filters[..], &rest[..]].concat())
+    }
+
+    /// Query with the period and these parameters.
+    fn query_with(&self, more: &[(&str, Option<&str>)]) -> String {
         let days = self.board.period.days().to_string();
         let is_default = self.board.period == BoardQuery::DEFAULT.period;
-        let refresh = self.refresh.map(|seconds| seconds.to_string());
-        let filters = self.filters().map(|(name, _, value)| (name, value));
         let period = [
             ("days", (!is_default && !self.has_own_period()).then_some(&*days)),
             ("since", self.board.since.as_deref()),
             ("until", self.board.until.as_deref()),
         ];
-        let rest = [("refresh", refresh.as_deref()), ("all", self.all.map(WholeList::as_str))];
-        site.link(&query(&[&period[..], &filters[..], &rest[..]].concat()))
+        query(&[&period[..], more].concat())
     }
 
-    /// Address of the first page with this period and the same filters.
+    /// Address of the page of a service or a team, with the same period. `None` for a name that has no page.
+    pub(super) fn named(&self, site: &Site, list: WholeList, name: &str) -> Option<String> {
+        site.named(list.as_str(), name).map(|address| address + &self.query_with(&[]))
+    }
+
+    /// Address of the first page with the same period and filters.
+    pub(super) fn overview(&self, site: &Site) -> String {
+        Self { page: BoardPage::Overview, ..self.clone() }.link(site)
+    }
+
+    /// Address of the page with this period and the same filters.
     pub(super) fn with_period(&self, site: &Site, period: Period) -> String {
         let board = BoardQuery { period, since: None, until: None, ..self.board.clone() };
         Self { board, ..self.clone() }.link(site)
     }
 
-    /// Address of the first page that is loaded again and again, or not.
+    /// Address of the page that is loaded again and again, or not.
     pub(super) fn with_refresh(&self, site: &Site, refresh: Option<u64>) -> String {
         Self { refresh, ..self.clone() }.link(site)
     }
@@ -165,7 +239,7 @@ mod tests {
             severity: Some("SEV-1".to_owned()),
             ..BoardQuery::DEFAULT
         };
-        OverviewQuery { board, refresh: None, all: None }
+        OverviewQuery { page: BoardPage::Overview, board, refresh: None, all: None }
     }
 
     #[test]
@@ -176,6 +250,23 @@ mod tests {
         assert_eq!(chosen().with_refresh(&site(), Some(60)), format!("./?{rest}&refresh=60"));
         let all = chosen().with_all(&site(), WholeList::Teams, true);
         assert_eq!(all, format!("./?{rest}&all=teams#teams"));
+    }
+
+    #[test]
+    fn the_page_of_a_service_keeps_its_place_and_the_period() {
+        let mut query = chosen();
+        query.board.env = None;
+        query.board.period = Period::Week;
+        let from_overview = query.named(&site(), WholeList::Services, "a&b").unwrap();
+        query.page = BoardPage::Service;
+        query.board.severity = None;
+        assert_eq!(from_overview, "./services/a%26b?days=7");
+        assert_eq!(query.link(&site()), from_overview);
+        assert_eq!(query.with_period(&site(), Period::Quarter), "./services/a%26b?days=90");
+        assert_eq!(query.overview(&site()), "./?days=7&service=a%26b");
+        query.board.until = Some("2026-11-02".to_owned());
+        assert_eq!(query.link(&site()), "./services/a%26b?until=2026-11-02");
+        assert_eq!(query.named(&site(), WholeList::Teams, ".."), None);
     }
 
     #[test]
