@@ -95,21 +95,37 @@ async function isHarmless(page, where) {
   holds(!found.steers, `${where}: the page has characters that steer text`);
 }
 
-/** Checks that a chart which scrolls shows its newest period first, and that a label of two lines has room. */
+/**
+ * Checks that a chart which scrolls shows its newest period first, that the words of short names are not broken, and that
+ * a label of two lines has room.
+ */
 async function isReadable(page, where) {
   step(`${where}: the charts and labels`);
-  const { old, crowded } = await page.evaluate(() => {
+  const { old, broken, crowded } = await page.evaluate(() => {
     const isOld = (box) => box.firstElementChild.getBoundingClientRect().right > box.getBoundingClientRect().right + 1;
     const old = [...document.querySelectorAll('.chart-over-time')].filter(isOld).length;
+    const broken = [];
+    for (const cell of document.querySelectorAll('td:is([data-label="Env"], [data-label="Team"], [data-label="Source"])')) {
+      const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) {
+        for (const { 0: word, index } of texts.currentNode.data.matchAll(/\S{1,12}(?!\S)/g)) {
+          const range = document.createRange();
+          range.setStart(texts.currentNode, index);
+          range.setEnd(texts.currentNode, index + word.length);
+          if (range.getClientRects().length > 1) broken.push(word);
+        }
+      }
+    }
     const cell = [...document.querySelectorAll('.cards td[data-label]')].find((cell) => cell.checkVisibility());
-    if (!cell || getComputedStyle(cell, '::before').content === 'none') return { old, crowded: false };
+    if (!cell || getComputedStyle(cell, '::before').content === 'none') return { old, broken, crowded: false };
     const { label } = cell.dataset;
     cell.dataset.label = 'a label that is much wider than its place beside the value';
     const height = cell.getBoundingClientRect().height;
     cell.dataset.label = label;
-    return { old, crowded: height <= cell.getBoundingClientRect().height };
+    return { old, broken, crowded: height <= cell.getBoundingClientRect().height };
   });
   holds(old === 0, `${where}: ${old} charts do not begin with their newest period`);
+  holds(broken.length === 0, `${where}: broken words: ${broken.join(' ')}`);
   holds(!crowded, `${where}: a label of several lines overlaps the next one`);
 }
 

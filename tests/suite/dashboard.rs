@@ -79,6 +79,10 @@ async fn pages_show_the_data_and_escape_it() {
     let page = daemon.get("/").await.body;
     for part in [
         "<a href=\"./\" aria-current=\"page\">Overview</a>",
+        "<h2 id=\"health\">Health</h2>",
+        "<summary>What is this?<span class=\"hidden\"> Change fail rate</span></summary>",
+        "<summary>Table<span class=\"hidden\"> of the chart Deployments</span></summary>",
+        "42m 11s <span class=\"quiet\">n\u{a0}=\u{a0}1</span>",
         "Open now <span class=\"bad\">1</span>",
         "1 of 1 failed",
         "median 42m 11s, n = 1: fewer than six, no 95 % interval",

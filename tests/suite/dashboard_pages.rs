@@ -176,6 +176,35 @@ fn text(html: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_merged_failure_leads_to_the_one_that_counts() {
+    let daemon = Daemon::start("").await;
+    for (id, target) in [("QMERGED001", "QTARGET001"), ("QMERGED002", "QUNSEEN001")] {
+        incident(&daemon, "incident.resolved", id, 1, |event| {
+            let target = json!({ "id": target, "type": "incident_reference" });
+            event["data"]["resolve_reason"] = json!({ "type": "merge_resolve_reason", "incident": target });
+        })
+        .await;
+    }
+    let link = "into <a href=\"../failures/QTARGET001\"><bdi>QTARGET001</bdi></a>";
+    let unseen = daemon.get("/failures/QMERGED001").await.body;
+    assert!(
+        unseen.contains(">merged</span>") && !unseen.contains("QTARGET001</bdi>"),
+        "it has no page: {unseen}"
+    );
+    incident(&daemon, "incident.triggered", "QTARGET001", 1, |_| ()).await;
+    let page = daemon.get("/failures/QMERGED001").await.body;
+    assert!(page.contains(&format!(">merged</span> {link}")), "{page}");
+    assert_eq!(page.matches("<bdi>QTARGET001</bdi>").count(), 2, "and among the decisions: {page}");
+    let list = daemon.get("/failures").await.body;
+    assert!(
+        list.contains("into <a href=\"./failures/QTARGET001\">") && !list.contains("QUNSEEN001</bdi>"),
+        "{list}"
+    );
+    let target = daemon.get("/failures/QTARGET001").await.body;
+    assert!(target.contains("<a href=\"../failures/QMERGED001\"><bdi>QMERGED001</bdi></a>"), "{target}");
+}
+
+#[tokio::test]
 async fn a_failure_is_retried_from_its_page() {
     let backend = Backend::start().await;
     let daemon = daemon_with_data(&backend).await;

@@ -60,7 +60,7 @@ fn row(site: &Site, failure: &Failure, causes: &Deployments, now: Timestamp) -> 
             }
             td data-label="Service" { (links::services(site, &failure.services)) }
             td data-label="Severity" { (text_or_dash(failure.severity.as_ref())) }
-            td data-label="State" { (state(failure.state)) }
+            td data-label="State" { (state(failure.state)) (links::merged_into(site, failure)) }
             td.time data-label="Started" { (site.zone().minute(failure.started_at)) }
             td.number data-label="Duration" { (lasted(failure, now)) }
             td data-label="Caused by" { (links::deployment(site, failure.deployment.as_deref(), causes)) }

@@ -6,7 +6,7 @@ use super::charts::frame::Head;
 use super::charts::funnel::{Funnel, FunnelService, funnel};
 use super::charts::interval_bar::{IntervalBar, interval_bar};
 use super::data::DashboardData;
-use super::format::{NO_DATA, count, duration};
+use super::format::{NO_DATA, duration};
 use super::links;
 use super::overview_query::WholeList;
 use super::tile_words::{FEWEST_FOR_RATE, FEWEST_KNOWN, share_in_table, to_u64};
@@ -123,7 +123,7 @@ fn line(data: &DashboardData, list: WholeList, row: &Row) -> Markup {
             td.number data-label="Restored in 1\u{a0}h" { (restored(row)) }
             td.number data-label="Median" {
                 (duration(times.median))
-                @if times.median.is_some() && times.n < FEWEST_FOR_RATE { span.quiet title=(count(to_u64(times.n), "failure")) { " ~" } }
+                @if times.median.is_some() && times.n < FEWEST_FOR_RATE { " " span.quiet { "n\u{a0}=\u{a0}" (times.n) } }
             }
         }
     }

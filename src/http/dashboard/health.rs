@@ -20,8 +20,8 @@ pub(super) fn health(data: &DashboardData) -> Markup {
     let alarms: Vec<&HealthRow> = rows.iter().filter(|row| row.must_act).collect();
     html! {
         section.health.card.good[alarms.is_empty()].bad[!alarms.is_empty()] aria-labelledby="health" {
-            h2.hidden #health { "Health" }
-            p.health-line {
+            div.health-line {
+                h2 #health { "Health" }
                 strong {
                     @match alarms.len() {
                         0 if data.is_empty() => { "Waiting for the first webhook" }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::format::{self, NO_DATA, cut_in_the_middle, safe_text};
 use super::site::Site;
 use crate::domain::deployment::Deployment;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, Flag};
 
 /// Deployments by their ids.
 pub(super) type Deployments = BTreeMap<String, Deployment>;
@@ -26,6 +26,22 @@ pub(super) fn failure_of_id(site: &Site, id: &str, known: &Failures) -> Markup {
         Some(found) => { (failure(site, found)) }
         None => { a href=(site.failure(id)) { bdi { (safe_text(id)) } } }
     } }
+}
+
+/// Link to the failure of an incident.
+pub(super) fn incident(site: &Site, incident: &str) -> Markup {
+    html! { a href=(site.failure(incident)) { bdi { (safe_text(incident)) } } }
+}
+
+/// The incident that a failure was merged into, if an event showed it. Only then it has a page.
+pub(super) fn known_target(failure: &Failure) -> Option<&str> {
+    let is_unseen = failure.flags.contains(&Flag::MergeTargetUnseen);
+    failure.merged_into.as_deref().filter(|_| !is_unseen)
+}
+
+/// Link from a merged failure to the one that counts in its place.
+pub(super) fn merged_into(site: &Site, failure: &Failure) -> Markup {
+    html! { @if let Some(target) = known_target(failure) { " into " (incident(site, target)) } }
 }
 
 /// Link to a service.

@@ -29,6 +29,9 @@ const REMEDIATION: &str = "remediation";
 /// Field of the reason that names the deployments which a note or a custom field gives as the cause.
 const NAMED_DEPLOYMENT: &str = "named_deployment";
 
+/// Fields of the reasons that name another incident: that which it was merged into, and those merged into it.
+const MERGES: [&str; 2] = ["merged_into", "merged"];
+
 /// Everything that the page shows.
 struct StoryData {
     /// The id that was asked for.
@@ -97,7 +100,7 @@ fn story_page(site: &Site, data: &StoryData) -> Html<String> {
             Some(failure) => { (summary(site, failure, data)) (what_happened(site, failure, data)) },
         }
         h2 #why { "Decisions" }
-        div.card { (decisions(&story.why, |why| decided(site, why, &data.deployments))) }
+        div.card { (decisions(&story.why, |why| decided(site, why, data))) }
         h2 #events { "Events, as they were received" }
         div.card { (events(site, story)) }
         @if let Some(changes) = story.related_changes.as_deref().filter(|changes| !changes.is_empty()) {
@@ -144,6 +147,7 @@ fn summary(site: &Site, failure: &Failure, data: &StoryData) -> Markup {
     ];
     html! {
         p { (state(failure.state)) @if let Some(reason) = &failure.reason { ": " (safe_text(reason)) }
+            (links::merged_into(site, failure))
             @if let Some(url) = web_page(failure.url.as_deref()) {
                 " " a href=(url) rel="noreferrer" { "The incident at PagerDuty" }
             }
@@ -170,12 +174,18 @@ fn caused_by(site: &Site, failure: &Failure, data: &StoryData) -> Markup {
     }
 }
 
-/// A decision's value. A deployment is a link.
-fn decided(site: &Site, why: &Why, known: &Deployments) -> Markup {
-    let id = Some(why.value.as_str()).filter(|id| known.contains_key(*id));
-    html! { @match id {
-        Some(_) => { (links::deployment(site, id, known)) }
-        None => { (safe_text(&why.value)) }
+/// A decision's value. A deployment, and another incident that is known, are links.
+fn decided(site: &Site, why: &Why, data: &StoryData) -> Markup {
+    let failure = data.story.failure.as_ref().map(|listed| &listed.failure);
+    let merge = failure.filter(|_| MERGES.contains(&&*why.about)).and_then(|failure| {
+        let known = links::known_target(failure).into_iter().chain(failure.merged.iter().map(String::as_str));
+        known.into_iter().find(|incident| *incident == why.value)
+    });
+    let deployment = Some(why.value.as_str()).filter(|id| data.deployments.contains_key(*id));
+    html! { @match (merge, deployment) {
+        (Some(incident), _) => { (links::incident(site, incident)) }
+        (None, Some(id)) => { (links::deployment(site, Some(id), &data.deployments)) }
+        (None, None) => { (safe_text(&why.value)) }
     } }
 }
 

@@ -108,7 +108,10 @@ fn show(view: &BoardView<'_>, tile: &Tile) -> Markup {
                     Direction::NotShown => { p.quiet { (direction.words(before)) } }
                 }
             }
-            details { summary { "What is this?" } p { (tile.meaning) } }
+            details {
+                summary { "What is this?" span.hidden { " " (tile.title) } }
+                p { (tile.meaning) }
+            }
         }
     }
 }
@@ -194,6 +197,12 @@ impl OfDeployments {
     }
 }
 
+/// End of the scale of a rate that may be above 1. The interval always ends before it: a bar up to the end would look cut.
+fn scale_end(bounds: Option<Bounds>) -> f64 {
+    const HEADROOM: f64 = 1.15;
+    bounds.map_or(1.0, |(_, high)| (high * HEADROOM).max(1.0))
+}
+
 fn failure_rate(row: &Row) -> Tile {
     let bounds = row.change_failure_rate_low.zip(row.change_failure_rate_high);
     let is_enough = row.deployments.is_some_and(|all| all >= FEWEST_FOR_RATE);
@@ -209,13 +218,12 @@ fn failure_rate(row: &Row) -> Tile {
         (Some(words), Some(counts)) => Some(format!("{words} ({counts})")),
         (words, counts) => words.or(counts),
     };
-    let end = bounds.map_or(1.0, |(_, high)| high.max(1.0));
     Tile {
         title: "Change failure rate",
         large: large.unwrap_or_else(|| NO_DATA.to_owned()),
         list: List::Failures,
         is_grey: false,
-        bar: bar(row.change_failure_rate, bounds, end).filter(|_| is_enough),
+        bar: bar(row.change_failure_rate, bounds, scale_end(bounds)).filter(|_| is_enough),
         lines: line.into_iter().chain(unmatched(row.unmatched_incidents)).collect(),
         change: change(row, |change| change.change_failure_rate, true, |rate| format!("{rate:.2}"))
             .filter(|_| is_enough),
@@ -282,4 +290,23 @@ fn rework(row: &Row) -> Tile {
     let meaning =
         "Share of the deployments that were made to fix an incident (dora.dev's deployment rework rate).";
     of_deployments.tile("Rework", meaning, change)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_of_a_rate_above_one_is_not_cut() {
+        let range = |bounds: Bounds| {
+            let bar = bar(Some(bounds.0), Some(bounds), scale_end(Some(bounds))).unwrap().into_string();
+            let range = bar.split("interval-bar-range\" x=\"").nth(1).unwrap();
+            let numbers = range.split('"').step_by(2).map(str::parse::<f64>);
+            numbers.map_while(Result::ok).collect::<Vec<_>>()
+        };
+        for bounds in [(0.1, 0.57), (0.4, 1.0), (0.6, 2.5), (30.0, 70.0)] {
+            let [start, _, width, _] = range(bounds)[..] else { panic!("{bounds:?}") };
+            assert!(start + width < 99.0, "{bounds:?}: {start} and {width}");
+        }
+    }
 }

@@ -68,7 +68,7 @@ pub(super) fn figure(chart: &Chart) -> Markup {
             }
             @if !chart.note.is_empty() { p.chart-note { (chart.note) } }
             details {
-                summary { "Table" }
+                summary { "Table" span.hidden { " of the chart " (title) } }
                 (wide(&format!("{title}, table"), &chart.table))
             }
         }
