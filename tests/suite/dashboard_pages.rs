@@ -231,6 +231,7 @@ async fn rows_are_retried_and_discarded_by_backend_and_answer() {
     let groups = page.split("id=\"rows\"").next().unwrap();
     let retries: Vec<&str> = groups.split('"').filter(|text| text.ends_with("/group/retry")).collect();
     assert_eq!(retries.len(), 2, "{page}");
+    assert!(page.contains("<h2 id=\"rows\">Rows</h2><p class=\"quiet\">Oldest first.</p>"), "{page}");
     for part in ["4 dead", "Retry 3 rows for metrics", "Discard 1 row for metrics", "../outbox"] {
         assert_eq!(page.contains(part), part != "../outbox", "{part} in {page}");
     }

@@ -104,7 +104,7 @@ fn content(site: &Site, data: &OutboxData) -> Markup {
         (waiting(data))
         (groups(site, data))
         section aria-labelledby="rows" {
-            h2 #rows { "Rows" }
+            div.heading { h2 #rows { "Rows" } p.quiet { "Oldest first." } }
             (filters(site, data))
             @if data.rows.rows.is_empty() {
                 p.card.quiet { "No row." }
