@@ -221,8 +221,14 @@ async fn an_empty_store_has_a_page_too() {
     for part in [
         "Waiting for the first webhook",
         "https://YOUR-HOST/webhooks/pagerduty",
+        "subscription create",
         "pagerduty.signing_secrets",
+        "needs a reload",
+        "systemd credential a restart",
+        "pagerduty-dora send --now webhook.json --url https://YOUR-HOST/webhooks/pagerduty",
+        "[[service]]",
         "/api/v2/dora/deployment",
+        "&quot;finished_at&quot;: &quot;",
         "no backend",
     ] {
         assert!(page.contains(part), "{part} in {page}");
