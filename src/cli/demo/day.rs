@@ -31,8 +31,8 @@ struct Pipeline {
     key: SecretString,
     /// Deployments that are not sent yet.
     to_come: VecDeque<DemoDeployment>,
-    /// Versions of the deployments that were sent, by the ids that the daemon gave them.
-    known: BTreeMap<String, &'static str>,
+    /// Services and versions of the deployments that were sent, by the ids that the daemon gave them.
+    known: BTreeMap<String, String>,
 }
 
 impl Pipeline {
@@ -178,8 +178,9 @@ impl<'a> Day<'a> {
             "service": service, "started_at": started_at, "finished_at": finished_at, "version": version,
         });
         let (status, id) = self.send_to_events_api("deployment", &attributes).await?;
-        line(Timestamp::parse(finished_at)?, "deployment", version, status.as_str());
-        self.pipeline.known.insert(id, version);
+        let name = format!("{service} {version}");
+        line(Timestamp::parse(finished_at)?, "deployment", &name, status.as_str());
+        self.pipeline.known.insert(id, name);
         Ok(())
     }
 
@@ -228,7 +229,7 @@ impl<'a> Day<'a> {
             let sent = rows.iter().filter(|row| row.state == RowState::Sent);
             for row in sent.filter(|row| self.printed.insert(row.id) && prints) {
                 let incident = row.subject.id().trim_start_matches("pagerduty:");
-                let what = self.pipeline.known.get(incident).copied().unwrap_or(incident);
+                let what = self.pipeline.known.get(incident).map_or(incident, String::as_str);
                 line(now, "  sent to the backend", what, &format!("revision {}", row.revision));
             }
             let next_due_at = rows.iter().filter_map(|row| row.next_attempt_at).min();

@@ -23,9 +23,9 @@ const REMEDIATION: Duration = Duration::from_mins(15);
 struct DemoService(&'static str, &'static str, &'static str, usize, u64);
 
 const SERVICES: [DemoService; 3] = [
-    DemoService("checkout", "payments", "checkout-1.{}.0", 3, 7),
-    DemoService("search", "storefront", "search-{}", 177, 12),
-    DemoService("mail", "platform", "mail-3.7.{}", 1, 4),
+    DemoService("checkout", "payments", "1.{}.0", 3, 7),
+    DemoService("search", "storefront", "{}", 177, 12),
+    DemoService("mail", "platform", "3.7.{}", 1, 4),
 ];
 
 /// A failure: the index of its service, the index of the service's deployment in the week that caused it, its length in

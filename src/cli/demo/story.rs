@@ -125,13 +125,13 @@ const fn deployed(
 
 /// Deployments of the day, in the order of their ends.
 pub(super) const DEPLOYMENTS: [DemoDeployment; 7] = [
-    deployed("checkout", "2026-11-02T08:05:00Z", "2026-11-02T08:11:30Z", "checkout-1.41.0"),
-    deployed("checkout", "2026-11-02T09:02:00Z", "2026-11-02T09:09:10Z", "checkout-1.42.0"),
-    deployed("checkout", "2026-11-02T09:48:00Z", "2026-11-02T09:53:40Z", "checkout-1.41.0"),
-    deployed("search", "2026-11-02T10:40:00Z", "2026-11-02T10:52:00Z", "search-207"),
-    deployed("mail", "2026-11-02T12:10:00Z", "2026-11-02T12:14:00Z", "mail-3.8.1"),
-    deployed("search", "2026-11-02T15:30:00Z", "2026-11-02T15:41:00Z", "search-208"),
-    deployed("checkout", "2026-11-02T19:46:00Z", "2026-11-02T19:49:10Z", "checkout-1.43.0"),
+    deployed("checkout", "2026-11-02T08:05:00Z", "2026-11-02T08:11:30Z", "1.41.0"),
+    deployed("checkout", "2026-11-02T09:02:00Z", "2026-11-02T09:09:10Z", "1.42.0"),
+    deployed("checkout", "2026-11-02T09:48:00Z", "2026-11-02T09:53:40Z", "1.41.0"),
+    deployed("search", "2026-11-02T10:40:00Z", "2026-11-02T10:52:00Z", "207"),
+    deployed("mail", "2026-11-02T12:10:00Z", "2026-11-02T12:14:00Z", "3.8.1"),
+    deployed("search", "2026-11-02T15:30:00Z", "2026-11-02T15:41:00Z", "208"),
+    deployed("checkout", "2026-11-02T19:46:00Z", "2026-11-02T19:49:10Z", "1.43.0"),
 ];
 
 /// Configuration of the story: severities, a rule and services. The service Search is in the catalog.
