@@ -10,6 +10,7 @@ use super::table::{Column, print_err, print_json, print_out, render, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
+use crate::domain::figures::Env;
 use crate::domain::name::{name, named};
 use crate::http::DeploymentPageJson;
 use crate::store::{DeploymentFilter, DeploymentPage, Reader};
@@ -20,7 +21,7 @@ pub(super) struct DeploymentsOptions {
     #[arg(long, value_name = "S")]
     service: Option<String>,
 
-    /// Only deployments to this env
+    /// Only deployments to this env; all: to every env
     #[arg(long, value_name = "E")]
     env: Option<String>,
 
@@ -51,7 +52,7 @@ pub(super) struct DeploymentsOptions {
 pub(super) fn run(options: &DeploymentsOptions, config: &Config) -> Result<(), CommandError> {
     let filter = DeploymentFilter {
         service: named(options.service.clone()),
-        env: named(options.env.clone()),
+        env: named(options.env.clone()).and_then(|env| Env::parse(&env).only()),
         team: named(options.team.clone()),
         since: since(options.since.as_deref().and_then(name), config)?,
         until: None,

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
 
 use super::api_error::ApiError;
+use super::deployment_choice::DeploymentChoice;
 use super::deployment_json::{DeploymentPageJson, DeploymentStoryJson};
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_time};
 use super::reads::StoreReads;
@@ -41,7 +42,7 @@ pub(super) struct DeploymentsQuery {
     env: Option<String>,
     team: Option<String>,
     since: Option<String>,
-    failed: bool,
+    failed: Option<bool>,
     ignored: bool,
     limit: usize,
     cursor: Option<String>,
@@ -54,10 +55,10 @@ impl FromQuery for DeploymentsQuery {
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         Ok(Self {
             service: parameters.text("service"),
-            env: parameters.text("env"),
+            env: parameters.env(),
             team: parameters.text("team"),
             since: parameters.text("since"),
-            failed: parameters.flag("failed")?,
+            failed: parameters.chosen_flag("failed")?,
             ignored: parameters.flag("ignored")?,
             limit: parameters.limit()?,
             cursor: parameters.text("cursor"),
@@ -73,17 +74,17 @@ pub(super) async fn list(
     let since = query.since.as_deref().and_then(name);
     let filter = DeploymentFilter {
         service: named(query.service),
-        env: named(query.env),
+        env: query.env,
         team: named(query.team),
         since: parse_time("since", since, deployments.clock.now(), &deployments.timezone)?,
         until: None,
-        failed: query.failed,
+        failed: false,
         ignored: query.ignored,
         limit: query.limit,
         cursor: named(query.cursor),
     };
-    let pending = deployments.pending();
-    let page = deployments.reads.read(move |reader| reader.deployments(&filter, pending)).await?;
+    let (choice, pending) = (DeploymentChoice::new(filter, query.failed), deployments.pending());
+    let page = deployments.reads.read(move |reader| choice.page(reader, pending)).await?;
     Ok(Json(DeploymentPageJson::from(&page)).into_response())
 }
 

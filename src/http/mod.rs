@@ -11,6 +11,7 @@ mod budget;
 mod cached_figures;
 mod connection;
 mod dashboard;
+mod deployment_choice;
 mod deployment_json;
 mod deployments;
 mod events_api;

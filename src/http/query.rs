@@ -7,6 +7,8 @@ use axum::http::request::Parts;
 use jiff::tz::TimeZone;
 
 use super::api_error::ApiError;
+use crate::domain::figures::Env;
+use crate::domain::name::named;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user_time;
 
@@ -104,6 +106,14 @@ impl<T: FromQuery, S: Send + Sync> OptionalFromRequestParts<S> for TypedQuery<T>
     }
 }
 
+/// Values of a flag.
+const FLAGS: [bool; 2] = [true, false];
+
+/// Word for a flag.
+pub(super) const fn flag_word(flag: bool) -> &'static str {
+    if flag { "true" } else { "false" }
+}
+
 /// Parameters of a query. All their names are known.
 pub(super) struct Parameters(BTreeMap<String, String>);
 
@@ -160,8 +170,18 @@ impl Parameters {
 
     /// Parameter that is `true` or `false`. It is `false` if it is left out.
     pub(super) fn flag(&self, name: &'static str) -> Result<bool, QueryError> {
-        let word = |flag| if flag { "true" } else { "false" };
-        Ok(self.word(name, &[true, false], word)?.unwrap_or(false))
+        Ok(self.word(name, &FLAGS, flag_word)?.unwrap_or(false))
+    }
+
+    /// Parameter that is `true`, `false`, or left out, also as the field of a form.
+    pub(super) fn chosen_flag(&self, name: &'static str) -> Result<Option<bool>, QueryError> {
+        self.chosen(name, &FLAGS, flag_word)
+    }
+
+    /// `env`, the only env of a listing. `None` for every env: if it is left out, and for the word `all`, which means every
+    /// env in reports, too.
+    pub(super) fn env(&self) -> Option<String> {
+        named(self.text("env")).and_then(|env| Env::parse(&env).only())
     }
 
     /// `limit`, the number of rows to list.
@@ -210,6 +230,13 @@ mod tests {
         let uri = format!("http://localhost/?{query}").parse().unwrap();
         let Query(pairs) = Query::try_from_uri(&uri).unwrap();
         Parameters::new(pairs, names)
+    }
+
+    #[test]
+    fn all_means_every_env() {
+        let env = |query: &str| parameters(query, &["env"]).map(|parameters| parameters.env());
+        assert_eq!(["", "env=", "env=all", "env=+all+"].map(env), [Ok(None), Ok(None), Ok(None), Ok(None)]);
+        assert_eq!(env("env=All"), Ok(Some("All".to_owned())));
     }
 
     #[test]

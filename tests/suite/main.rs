@@ -46,6 +46,7 @@ mod kill;
 mod kill_under_load;
 mod kill_while_reconciling;
 mod late_requests;
+mod listings;
 mod load;
 mod marks;
 mod model;

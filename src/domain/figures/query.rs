@@ -77,6 +77,14 @@ impl Env {
         if text == "all" { Self::All } else { Self::One(text.to_owned()) }
     }
 
+    /// The only env. `None` for all envs.
+    pub fn only(self) -> Option<String> {
+        match self {
+            Self::One(env) => Some(env),
+            Self::All => None,
+        }
+    }
+
     /// `true` if failures and deployments of this env count.
     pub fn has(&self, env: &str) -> bool {
         match self {

@@ -6,31 +6,32 @@ use super::csv::{File, Part, PartFilter, cell, download};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
 use crate::http::api_error::ApiError;
+use crate::http::deployment_choice::DeploymentChoice;
 use crate::http::reads::StoreReads;
-use crate::store::{DeploymentFilter, Reader};
+use crate::store::Reader;
 
 const HEADER: &str = "id,source,service,team,env,version,commit_sha,repository_url,started_at,finished_at,tags,\
     failed,failures,remediation,remediates,is_rollback,pending,ignored,reason\r\n";
 
-impl PartFilter for DeploymentFilter {
+impl PartFilter for DeploymentChoice {
     fn continue_at(&mut self, cursor: String) {
-        self.cursor = Some(cursor);
+        Self::continue_at(self, cursor);
     }
 }
 
-/// The deployments that pass a filter, newest end first.
+/// The deployments of a choice, newest end first.
 pub(super) async fn deployments(
     reads: StoreReads,
-    filter: DeploymentFilter,
+    choice: DeploymentChoice,
     pending: PendingRule,
 ) -> Result<Response, ApiError> {
     let file = File { name: "deployments.csv", header: HEADER };
-    let part = move |reader: &Reader, filter: &DeploymentFilter| {
-        let page = reader.deployments(filter, pending)?;
+    let part = move |reader: &Reader, choice: &DeploymentChoice| {
+        let page = choice.page(reader, pending)?;
         let lines = page.deployments.iter().map(|view| cells(view).join(",") + "\r\n").collect();
         Ok(Part { lines, next: page.next })
     };
-    download(file, reads, filter, part).await
+    download(file, reads, choice, part).await
 }
 
 fn cells(view: &DeploymentView) -> [String; 19] {

@@ -4,9 +4,11 @@ use jiff::tz::TimeZone;
 
 use super::listing_parts::{Field, SINCE_EXAMPLE};
 use super::site;
+use crate::domain::figures::Env;
 use crate::domain::name::named;
 use crate::domain::timestamp::Timestamp;
-use crate::http::query::{FromQuery, Parameters, QueryError, parse_time};
+use crate::http::deployment_choice::DeploymentChoice;
+use crate::http::query::{FromQuery, Parameters, QueryError, flag_word, parse_time};
 use crate::store::DeploymentFilter;
 
 /// Query of the listing and of its CSV. Texts are as they were typed.
@@ -16,7 +18,7 @@ pub(in crate::http) struct DeploymentsPageQuery {
     env: Option<String>,
     since: Option<String>,
     until: Option<String>,
-    pub(super) failed: bool,
+    pub(super) failed: Option<bool>,
     pub(super) cursor: Option<String>,
 }
 
@@ -25,39 +27,39 @@ impl FromQuery for DeploymentsPageQuery {
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         let text = |name| named(parameters.text(name));
-        let word = |is_so| if is_so { "true" } else { "false" };
         Ok(Self {
             service: text("service"),
             team: text("team"),
             env: text("env"),
             since: text("since"),
             until: text("until"),
-            failed: parameters.chosen("failed", &[true, false], word)?.unwrap_or(false),
+            failed: parameters.chosen_flag("failed")?,
             cursor: text("cursor"),
         })
     }
 }
 
 impl DeploymentsPageQuery {
-    /// The filter for the store.
-    pub(super) fn filter(
+    /// The choice of deployments.
+    pub(super) fn choice(
         &self,
         limit: usize,
         now: Timestamp,
         timezone: &TimeZone,
-    ) -> Result<DeploymentFilter, QueryError> {
+    ) -> Result<DeploymentChoice, QueryError> {
         let time = |name, text: Option<&str>| parse_time(name, text, now, timezone);
-        Ok(DeploymentFilter {
+        let filter = DeploymentFilter {
             service: self.service.clone(),
-            env: self.env.clone(),
+            env: self.env.as_deref().and_then(|env| Env::parse(env).only()),
             team: self.team.clone(),
             since: time("since", self.since.as_deref())?,
             until: time("until", self.until.as_deref())?,
-            failed: self.failed,
+            failed: false,
             ignored: false,
             limit,
             cursor: self.cursor.clone(),
-        })
+        };
+        Ok(DeploymentChoice::new(filter, self.failed))
     }
 
     /// The fields of the form, without the outcome.
@@ -76,7 +78,7 @@ impl DeploymentsPageQuery {
     /// Query of a link with the same filters, which continues at a cursor.
     pub(super) fn link(&self, cursor: Option<&str>) -> String {
         let fields = self.fields().map(|field| (field.name, field.value));
-        let rest = [("failed", self.failed.then_some("true")), ("cursor", cursor)];
+        let rest = [("failed", self.failed.map(flag_word)), ("cursor", cursor)];
         site::query(&[&fields[..], &rest[..]].concat())
     }
 

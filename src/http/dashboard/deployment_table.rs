@@ -9,8 +9,9 @@ use crate::domain::deployment::Deployment;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
 use crate::domain::source_name::SourceName;
 use crate::http::api_error::ApiError;
+use crate::http::deployment_choice::DeploymentChoice;
 use crate::http::reads::StoreReads;
-use crate::store::{DeploymentFilter, DeploymentPage, ReadError, Reader};
+use crate::store::{DeploymentPage, ReadError, Reader};
 
 /// Largest number of failures in a cell.
 const MOST_FAILURES: usize = 3;
@@ -23,22 +24,22 @@ pub(super) struct DeploymentRows {
 }
 
 impl DeploymentRows {
-    /// Reads the deployments that pass a filter.
+    /// Reads the deployments of a choice.
     pub(super) async fn read(
         reads: &StoreReads,
-        filter: DeploymentFilter,
+        choice: DeploymentChoice,
         pending: PendingRule,
     ) -> Result<Self, ApiError> {
-        reads.read(move |reader| Self::of(reader, &filter, pending)).await
+        reads.read(move |reader| Self::of(reader, &choice, pending)).await
     }
 
     /// Reads them on this thread.
     pub(super) fn of(
         reader: &Reader,
-        filter: &DeploymentFilter,
+        choice: &DeploymentChoice,
         pending: PendingRule,
     ) -> Result<Self, ReadError> {
-        let page = reader.deployments(filter, pending)?;
+        let page = choice.page(reader, pending)?;
         let lists = page.deployments.iter().flat_map(|view| [&view.failures, &view.remediates]);
         let shown = lists.flat_map(|ids| ids.iter().take(MOST_FAILURES)).map(String::as_str);
         let failures = reader.failures_of_ids(shown)?;

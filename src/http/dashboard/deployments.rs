@@ -24,11 +24,11 @@ pub(in crate::http) async fn list(
     TypedQuery(query): TypedQuery<DeploymentsPageQuery>,
 ) -> Result<Response, ApiError> {
     let filters = filters(&site, &query);
-    let filter = match query.filter(LISTED, deployments.clock.now(), &deployments.timezone) {
-        Ok(filter) => filter,
+    let choice = match query.choice(LISTED, deployments.clock.now(), &deployments.timezone) {
+        Ok(choice) => choice,
         Err(mistake) => return Ok(parts::mistake(&site, Section::Deployments, &filters, &mistake)),
     };
-    let rows = DeploymentRows::read(&deployments.reads, filter, deployments.pending()).await?;
+    let rows = DeploymentRows::read(&deployments.reads, choice, deployments.pending()).await?;
     let results = results(&site, &query, &rows);
     Ok(parts::listing(&site, Section::Deployments, &filters, &results).into_response())
 }
@@ -38,8 +38,8 @@ pub(in crate::http) async fn download(
     State(deployments): State<Arc<DeploymentLookup>>,
     TypedQuery(query): TypedQuery<DeploymentsPageQuery>,
 ) -> Result<Response, ApiError> {
-    let filter = query.filter(csv::AT_A_TIME, deployments.clock.now(), &deployments.timezone)?;
-    deployment_csv::deployments(deployments.reads.clone(), filter, deployments.pending()).await
+    let choice = query.choice(csv::AT_A_TIME, deployments.clock.now(), &deployments.timezone)?;
+    deployment_csv::deployments(deployments.reads.clone(), choice, deployments.pending()).await
 }
 
 fn results(site: &Site, query: &DeploymentsPageQuery, rows: &DeploymentRows) -> Markup {
@@ -76,7 +76,8 @@ fn filters(site: &Site, query: &DeploymentsPageQuery) -> Markup {
         label { "Outcome"
             select name="failed" {
                 option value="" { "any" }
-                option value="true" selected[query.failed] { "failed" }
+                option value="true" selected[query.failed == Some(true)] { "failed" }
+                option value="false" selected[query.failed == Some(false)] { "not failed" }
             }
         }
     };

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::listing_parts::{Field, SINCE_EXAMPLE};
 use super::site;
 use crate::domain::failure::FailureState;
+use crate::domain::figures::Env;
 use crate::domain::name::named;
 use crate::domain::timestamp::Timestamp;
 use crate::http::query::{FromQuery, Parameters, QueryError, parse_time};
@@ -53,7 +54,7 @@ impl ListingQuery {
             state: self.state,
             service: self.service.clone(),
             team: self.team.clone(),
-            env: self.env.clone(),
+            env: self.env.as_deref().and_then(|env| Env::parse(env).only()),
             severity: self.severity.clone(),
             since: parse_time("since", self.since.as_deref(), now, timezone)?,
             until: parse_time("until", self.until.as_deref(), now, timezone)?,

@@ -6,6 +6,8 @@ use super::open_now::MOST_OPEN;
 use super::overview_query::OverviewQuery;
 use super::recent::RECENT;
 use crate::domain::deployment_view::PendingRule;
+use crate::domain::figures::Env;
+use crate::http::deployment_choice::DeploymentChoice;
 use crate::store::{DeploymentFilter, FailureFilter, OpenNow, ReadError, Reader};
 
 /// The lists. They have the filters that were chosen, and no period: they show the present.
@@ -25,11 +27,10 @@ impl Lists {
         query: &OverviewQuery,
         pending: PendingRule,
     ) -> Result<Self, ReadError> {
-        let chosen = |name: &str| {
-            let value = query.filters().into_iter().find(|(known, ..)| *known == name)?.2?;
-            ((name, value) != ("env", "all")).then(|| value.to_owned())
-        };
+        let chosen =
+            |name: &str| query.filters().into_iter().find(|(known, ..)| *known == name)?.2.map(str::to_owned);
         let [env, service, team, severity] = ["env", "service", "team", "severity"].map(chosen);
+        let env = env.and_then(|env| Env::parse(&env).only());
         let recent = FailureFilter {
             env: env.clone(),
             service: service.clone(),
@@ -44,7 +45,7 @@ impl Lists {
         Ok(Self {
             open: reader.open_now(&open)?,
             recent: FailureRows::of(reader, &recent)?,
-            deployments: DeploymentRows::of(reader, &deployments, pending)?,
+            deployments: DeploymentRows::of(reader, &DeploymentChoice::new(deployments, None), pending)?,
         })
     }
 }

@@ -26,6 +26,7 @@ use crate::http::answer;
 use crate::http::api_error::ApiError;
 use crate::http::boards::{Board, BoardQuery};
 use crate::http::cached_figures::Computed;
+use crate::http::deployment_choice::DeploymentChoice;
 use crate::http::deployments::DeploymentLookup;
 use crate::http::figures::Figures;
 use crate::http::query::TypedQuery;
@@ -159,7 +160,7 @@ impl Lists {
         Ok(Self {
             open: FailureRows::of(reader, &open)?,
             recent: FailureRows::of(reader, &filter)?,
-            deployments: DeploymentRows::of(reader, &deployed, pending)?,
+            deployments: DeploymentRows::of(reader, &DeploymentChoice::new(deployed, None), pending)?,
         })
     }
 

@@ -212,9 +212,7 @@ impl OverviewQuery {
     pub(super) fn listing(&self, site: &Site, path: &str, more: &[(&str, Option<&str>)]) -> String {
         let knows = |name: &str| name != "severity" || path == "failures";
         let filters = self.filters().into_iter().filter(|(name, ..)| knows(name));
-        let filters: Vec<(&str, Option<&str>)> = filters
-            .map(|(name, _, value)| (name, value.filter(|value| (name, *value) != ("env", "all"))))
-            .collect();
+        let filters: Vec<(&str, Option<&str>)> = filters.map(|(name, _, value)| (name, value)).collect();
         site.link(&format!("{path}{}", query(&[&filters[..], more].concat())))
     }
 }
@@ -283,8 +281,8 @@ mod tests {
         let more = [("state", Some("open"))];
         assert_eq!(
             chosen().listing(&site(), "failures", &more),
-            "./failures?service=a%26b&severity=SEV-1&state=open"
+            "./failures?env=all&service=a%26b&severity=SEV-1&state=open"
         );
-        assert_eq!(chosen().listing(&site(), "deployments", &[]), "./deployments?service=a%26b");
+        assert_eq!(chosen().listing(&site(), "deployments", &[]), "./deployments?env=all&service=a%26b");
     }
 }
