@@ -12,6 +12,7 @@ mod cached_figures;
 mod connection;
 mod dashboard;
 mod deployment_choice;
+mod deployment_fields;
 mod deployment_json;
 mod deployments;
 mod events_api;

@@ -28,7 +28,7 @@ const HEADER: &str = "id,number,title,url,state,reason,services,team,env,severit
 pub(super) struct File {
     pub(super) name: &'static str,
     /// Its first line.
-    pub(super) header: &'static str,
+    pub(super) header: String,
 }
 
 /// A part of a file.
@@ -53,7 +53,7 @@ impl PartFilter for FailureFilter {
 
 /// The failures that pass a filter, newest first.
 pub(super) async fn failures(reads: StoreReads, filter: FailureFilter) -> Result<Response, ApiError> {
-    let file = File { name: "failures.csv", header: HEADER };
+    let file = File { name: "failures.csv", header: HEADER.to_owned() };
     let part = |reader: &Reader, filter: &FailureFilter| {
         let rows = FailureRows::of(reader, filter)?;
         let lines = rows.page.failures.iter().map(|listed| line(listed, &rows)).collect();
@@ -75,7 +75,7 @@ pub(super) async fn download<F: PartFilter>(
         async move { reads.read(move |reader| part(reader, &filter)).await }
     };
     let mut part = read(filter.clone()).await?;
-    let mut text = file.header.to_owned();
+    let mut text = file.header;
     // One part waits while the next one is read.
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
