@@ -197,9 +197,7 @@ fn content(site: &Site, data: &NamedData, figures: &Result<Arc<Computed<Board>>,
         (heading(site, &heading_text))
         (filter_bar(site, &data.query, &Suggestions::default(), &data.env))
         nav.pages aria-label="Lists" {
-            (all(site, data, "failures", &[], "All failures"))
-            (all(site, data, "deployments", &[], "All deployments"))
-            (all(site, data, "deployments", &[("failed", Some("true"))], "Failed deployments"))
+            @for listing in [ALL_FAILURES, ALL_DEPLOYMENTS, FAILED_DEPLOYMENTS] { (all(site, data, listing)) }
         }
         (open(site, data))
         @match figures {
@@ -217,69 +215,82 @@ fn content(site: &Site, data: &NamedData, figures: &Result<Arc<Computed<Board>>,
     page(site, Place::Within(Section::Overview), &format!("{kind} {title}"), &content)
 }
 
-fn open(site: &Site, data: &NamedData) -> Markup {
-    let open = &data.lists.open;
+/// A section with a table.
+struct ListSection<'a> {
+    id: &'static str,
+    title: &'static str,
+    /// The table. `None` if it has no row.
+    table: Option<Markup>,
+    /// Text in place of a table without rows.
+    empty: &'a str,
+    /// The listing that has more, if there is more: its path, its filters, and the text of the link.
+    more: Option<Listing>,
+}
+
+/// A listing of what has the name: its path, its filters beside the name, and the text of a link to it.
+type Listing = (&'static str, &'static [(&'static str, Option<&'static str>)], &'static str);
+
+const ALL_FAILURES: Listing = ("failures", &[], "All failures");
+const OPEN_FAILURES: Listing = ("failures", &[("state", Some("open"))], "All open failures");
+const ALL_DEPLOYMENTS: Listing = ("deployments", &[], "All deployments");
+const FAILED_DEPLOYMENTS: Listing = ("deployments", &[("failed", Some("true"))], "Failed deployments");
+
+fn section(site: &Site, data: &NamedData, list: &ListSection<'_>) -> Markup {
     html! {
-        section aria-labelledby="open" {
-            h2 #open { "Open failures" }
-            @if open.page.failures.is_empty() {
-                p.card.quiet { "No failure is open." }
-            } @else {
-                (open.table(site, data.now, "Open failures, newest first"))
-                @if open.page.next.is_some() {
-                    nav.pages aria-label="More open failures" {
-                        (all(site, data, "failures", &[("state", Some("open"))], "All open failures"))
-                    }
-                }
+        section aria-labelledby=(list.id) {
+            h2 id=(list.id) { (list.title) }
+            @match &list.table {
+                Some(table) => { (table) }
+                None => { p.card.quiet { (list.empty) } }
+            }
+            @if let Some(listing) = list.more {
+                nav.pages aria-label={ "More: " (list.title) } { (all(site, data, listing)) }
             }
         }
     }
+}
+
+fn open(site: &Site, data: &NamedData) -> Markup {
+    let FailureRows { page, .. } = &data.lists.open;
+    let table = data.lists.open.table(site, data.now, "Open failures, newest first");
+    let list = ListSection {
+        id: "open",
+        title: "Open failures",
+        table: Some(table).filter(|_| !page.failures.is_empty()),
+        empty: "No failure is open.",
+        more: page.next.as_ref().map(|_| OPEN_FAILURES),
+    };
+    section(site, data, &list)
 }
 
 fn recent(site: &Site, data: &NamedData) -> Markup {
-    let recent = &data.lists.recent;
-    html! {
-        section aria-labelledby="recent" {
-            h2 #recent { "Recent failures" }
-            @if recent.page.failures.is_empty() {
-                p.card.quiet { "No failure of this " (data.named.kind.parameter()) " is known." }
-            } @else {
-                (recent.table(site, data.now, "Recent failures, newest first"))
-                @if recent.page.next.is_some() {
-                    nav.pages aria-label="More failures" { (all(site, data, "failures", &[], "All failures")) }
-                }
-            }
-        }
-    }
+    let FailureRows { page, .. } = &data.lists.recent;
+    let table = data.lists.recent.table(site, data.now, "Recent failures, newest first");
+    let list = ListSection {
+        id: "recent",
+        title: "Recent failures",
+        table: Some(table).filter(|_| !page.failures.is_empty()),
+        empty: &format!("No failure of this {} is known.", data.named.kind.parameter()),
+        more: page.next.as_ref().map(|_| ALL_FAILURES),
+    };
+    section(site, data, &list)
 }
 
 fn deployed(site: &Site, data: &NamedData) -> Markup {
-    let deployments = &data.lists.deployments;
-    html! {
-        section aria-labelledby="deployments" {
-            h2 #deployments { "Recent deployments" }
-            @if deployments.page.deployments.is_empty() {
-                p.card.quiet { "No deployment of this " (data.named.kind.parameter()) " is known." }
-            } @else {
-                (deployments.table(site, "Recent deployments, latest end first"))
-                @if deployments.page.next.is_some() {
-                    nav.pages aria-label="More deployments" {
-                        (all(site, data, "deployments", &[], "All deployments"))
-                    }
-                }
-            }
-        }
-    }
+    let DeploymentRows { page, .. } = &data.lists.deployments;
+    let table = data.lists.deployments.table(site, "Recent deployments, latest end first");
+    let list = ListSection {
+        id: "deployments",
+        title: "Recent deployments",
+        table: Some(table).filter(|_| !page.deployments.is_empty()),
+        empty: &format!("No deployment of this {} is known.", data.named.kind.parameter()),
+        more: page.next.as_ref().map(|_| ALL_DEPLOYMENTS),
+    };
+    section(site, data, &list)
 }
 
 /// Link to a listing of what has the name.
-fn all(
-    site: &Site,
-    data: &NamedData,
-    listing: &str,
-    more: &[(&'static str, Option<&'static str>)],
-    label: &str,
-) -> Markup {
+fn all(site: &Site, data: &NamedData, (path, more, label): Listing) -> Markup {
     let name = [(data.named.kind.parameter(), Some(&*data.named.name))];
-    html! { a href={ (site.link(listing)) (query(&[&name[..], more].concat())) } { (label) " →" } }
+    html! { a href={ (site.link(path)) (query(&[&name[..], more].concat())) } { (label) " →" } }
 }
