@@ -5,6 +5,7 @@
 //! duration counts as zero. Ratios are `f64`, never NaN and never infinite. Where the data say nothing, the result is
 //! `None`, not zero.
 
+pub mod binomial;
 mod cohort;
 mod comparison;
 mod constants;

@@ -1,20 +1,20 @@
-//! The limits of chance for a count of failed deployments: exact tails of the binomial distribution.
+//! The limits of chance for a count of a number of trials: exact tails of the binomial distribution.
 //!
 //! Between whole numbers the tail is that of the incomplete beta function, which equals the binomial one at whole
-//! numbers. So the limits are smooth curves, and a service is above its limit exactly if the probability of its count
-//! or a higher one is below the tail.
+//! numbers. So the limits are smooth curves, and a count is above its limit exactly if the probability of this count or a
+//! higher one is below the tail.
 
-/// Share of services above the upper 95 % limit, and below the lower one, if all have the same rate.
-pub(super) const TAIL_95: f64 = 0.025;
+/// Probability of a count above the upper 95 % limit, and of one below the lower limit.
+pub const TAIL_95: f64 = 0.025;
 /// The same for the 99.8 % limits.
-pub(super) const TAIL_998: f64 = 0.001;
+pub const TAIL_998: f64 = 0.001;
 /// Halvings of the interval in which a limit is searched.
 const HALVINGS: usize = 50;
-/// Most levels of the continued fraction. A million deployments need some hundreds.
+/// Most levels of the continued fraction. A million trials need some hundreds.
 const MOST_LEVELS: u32 = 20_000;
 
 /// Probability of `count` or more of `n`, each with probability `p`. `count` and `n` need not be whole.
-pub(super) fn at_least(count: f64, n: f64, p: f64) -> f64 {
+pub fn at_least(count: f64, n: f64, p: f64) -> f64 {
     if count <= 0.0 {
         1.0
     } else if count >= n + 1.0 {
@@ -25,13 +25,13 @@ pub(super) fn at_least(count: f64, n: f64, p: f64) -> f64 {
 }
 
 /// Probability of `count` or fewer of `n`.
-pub(super) fn at_most(count: f64, n: f64, p: f64) -> f64 {
+pub fn at_most(count: f64, n: f64, p: f64) -> f64 {
     at_least(n - count, n, 1.0 - p)
 }
 
 /// The count whose probability, or that of a higher count, is `tail`. It may be above `n`, and then nothing is too
 /// many.
-pub(super) fn upper_limit(n: f64, p: f64, tail: f64) -> f64 {
+pub fn upper_limit(n: f64, p: f64, tail: f64) -> f64 {
     let (mut below, mut above) = (0.0, n + 1.0);
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(below, above);
@@ -45,7 +45,7 @@ pub(super) fn upper_limit(n: f64, p: f64, tail: f64) -> f64 {
 }
 
 /// The count whose probability, or that of a lower count, is `tail`. It may be below 0.
-pub(super) fn lower_limit(n: f64, p: f64, tail: f64) -> f64 {
+pub fn lower_limit(n: f64, p: f64, tail: f64) -> f64 {
     n - upper_limit(n, 1.0 - p, tail)
 }
 

@@ -2,17 +2,17 @@
 //!
 //! A league table by the fail rate has small services at both ends, by chance alone. Here the rate is drawn over the
 //! number of deployments, with the limits within which a service with the overall rate stays in 95 % and 99.8 % of
-//! cases (Spiegelhalter, Statistics in Medicine 24, 2005). The limits are exact binomial ones (`binomial.rs`).
+//! cases (Spiegelhalter, Statistics in Medicine 24, 2005). The limits are exact binomial ones (`domain/statistics/binomial.rs`).
 
 use maud::{Markup, html};
 
 use super::axis::{Unit, columns, count_ticks, linear_ticks, range, rows};
-use super::binomial::{TAIL_95, TAIL_998, at_least, at_most, lower_limit, upper_limit};
 use super::cells::groups;
 use super::frame::{Chart, Head, Sign, area, empty, figure};
 use super::funnel_labels::place_names;
 use super::scale::{BOTTOM, LEFT, RIGHT, Scale, TOP, path, place, real};
 use super::text::{count_of, cut};
+use crate::domain::statistics::binomial::{TAIL_95, TAIL_998, at_least, at_most, lower_limit, upper_limit};
 use crate::http::dashboard::format::{count, percent};
 
 /// Least number of services that a funnel is drawn for.

@@ -29,7 +29,6 @@
 //! The style is in `charts.css`. The size of the output is bounded for any number of failures and services.
 
 mod axis;
-mod binomial;
 mod cells;
 pub(super) mod frame;
 pub(super) mod funnel;
