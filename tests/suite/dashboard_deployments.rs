@@ -250,12 +250,12 @@ async fn a_service_and_a_team_have_their_figures() {
     let tiles: Vec<String> =
         section(&page, "figures").split("<h3>").skip(1).map(|tile| text(&format!("<h3>{tile}"))).collect();
     insta::assert_snapshot!(tiles.join("\n"), @r"
-    Deployments per day 0.10 3 deployments, 1 incident What is this? Deployments per day Deployments that ended in the period, per 24 hours.
-    Change fail rate 1 of 3 failed What is this? Change fail rate Share of the deployments that caused an incident, whenever it began (dora.dev's change fail rate).
-    Change failure rate 1 incident, 3 deployments What is this? Change failure rate Incidents of deployed services and teams, divided by the deployments. One deployment can cause several incidents, so it may be above 1.
-    Restored within an hour 100 % within an hour 95 %: 21 to 100, n = 1 median 42m 11s, n = 1: fewer than six, no 95 % interval What is this? Restored within an hour Share of the failures that began in the period and were restored within an hour. Open ones count for as long as they were followed. The median is that of the failures that ended in the period.
-    Recovery of failed deployments 1h 07m median, n = 1: fewer than six, no 95 % interval What is this? Recovery of failed deployments Median time from the end of a failed deployment to the end of the failures that it caused.
-    Rework 1 of 3 were fixes What is this? Rework Share of the deployments that were made to fix an incident (dora.dev's deployment rework rate).
+    Deployments per day 0.10 3 deployments, 1 incident What is this? Deployments per day Deployments that ended in the period, per 24 hours. In reports: deployments_per_day , deployments per 24 hours.
+    Change fail rate 1 of 3 failed What is this? Change fail rate Share of the deployments that caused an incident, whenever it began (dora.dev's change fail rate). In reports: change_fail_rate , failed deployments per deployment.
+    Change failure rate 1 incident, 3 deployments What is this? Change failure rate Incidents of deployed services and teams, divided by the deployments. One deployment can cause several incidents, so it may be above 1. In reports: change_failure_rate , incidents per deployment.
+    Restored within an hour 100 % within an hour 95 %: 21 to 100, n = 1 median 42m 11s, n = 1: fewer than six, no 95 % interval What is this? Restored within an hour Share of the failures that began in the period and were restored within an hour. Open ones count for as long as they were followed. The median is that of the failures that ended in the period. In reports: restored_within_1h_value , share restored within an hour.
+    Recovery of failed deployments 1h 07m median, n = 1: fewer than six, no 95 % interval What is this? Recovery of failed deployments Median time from the end of a failed deployment to the end of the failures that it caused. In reports: failed_deployment_recovery_time_seconds_median , median.
+    Rework 1 of 3 were fixes What is this? Rework Share of the deployments that were made to fix an incident (dora.dev's deployment rework rate). In reports: deployment_rework_rate , deployments that fix a failure, per deployment.
     ");
     for part in [
         "env <strong>production</strong>",

@@ -10,7 +10,7 @@ use super::tile_words::{
     Direction, FEWEST_FOR_RATE, FEWEST_KNOWN, median_interval, per_deployment, share, share_interval,
     still_open, to_u64, unmatched,
 };
-use crate::domain::figures::list::Bounds;
+use crate::domain::figures::list::{Bounds, FIGURES};
 use crate::domain::figures::{FigureChange, RecoveryTimes, RestoredShare, Row, RowChange};
 
 /// A figure as a tile shows it.
@@ -26,7 +26,10 @@ struct Tile {
     /// Lines below.
     lines: Vec<String>,
     change: Option<Change>,
+    /// One sentence on what the figure is.
     meaning: &'static str,
+    /// Name of the figure in reports.
+    name: &'static str,
 }
 
 /// A list of what a figure counts.
@@ -111,6 +114,9 @@ fn show(view: &BoardView<'_>, tile: &Tile) -> Markup {
             details {
                 summary { "What is this?" span.hidden { " " (tile.title) } }
                 p { (tile.meaning) }
+                @if let Some(figure) = FIGURES.iter().find(|figure| figure.name == tile.name) {
+                    p.quiet { "In reports: " code { (figure.name) } ", " (figure.formula) "." }
+                }
             }
         }
     }
@@ -147,6 +153,7 @@ fn deployments(row: &Row) -> Tile {
         lines: vec![n.map_or_else(|| incidents.clone(), |n| format!("{n}, {incidents}"))],
         change: None,
         meaning: "Deployments that ended in the period, per 24 hours.",
+        name: "deployments_per_day",
     }
 }
 
@@ -162,6 +169,7 @@ fn fail_rate(row: &Row) -> Tile {
         rate: row.change_fail_rate,
         bounds,
         list: List::FailedDeployments,
+        name: "change_fail_rate",
     };
     let change = change(row, |change| change.change_fail_rate, true, percent);
     let meaning =
@@ -177,11 +185,12 @@ struct OfDeployments {
     rate: Option<f64>,
     bounds: Option<Bounds>,
     list: List,
+    name: &'static str,
 }
 
 impl OfDeployments {
     fn tile(self, title: &'static str, meaning: &'static str, change: Option<Change>) -> Tile {
-        let Self { counts, happened, rate, bounds, list } = self;
+        let Self { counts, happened, rate, bounds, list, name } = self;
         let words = counts.map(|counts| share(counts, happened, rate, bounds));
         let is_enough = counts.is_some_and(|(_, all)| all >= FEWEST_FOR_RATE);
         Tile {
@@ -193,6 +202,7 @@ impl OfDeployments {
             lines: words.and_then(|words| words.line).into_iter().collect(),
             change: change.filter(|_| is_enough),
             meaning,
+            name,
         }
     }
 }
@@ -229,6 +239,7 @@ fn failure_rate(row: &Row) -> Tile {
             .filter(|_| is_enough),
         meaning: "Incidents of deployed services and teams, divided by the deployments. One deployment can cause \
                   several incidents, so it may be above 1.",
+        name: "change_failure_rate",
     }
 }
 
@@ -257,6 +268,7 @@ fn restored(row: &Row) -> Tile {
         change: change(row, |change| change.restored, false, percent),
         meaning: "Share of the failures that began in the period and were restored within an hour. Open ones count for as \
                   long as they were followed. The median is that of the failures that ended in the period.",
+        name: "restored_within_1h_value",
     }
 }
 
@@ -273,6 +285,7 @@ fn recovery(row: &Row) -> Tile {
         lines: vec![format!("median, {}{}", median_interval(n, bounds), still_open(open))],
         change: None,
         meaning: "Median time from the end of a failed deployment to the end of the failures that it caused.",
+        name: "failed_deployment_recovery_time_seconds_median",
     }
 }
 
@@ -285,6 +298,7 @@ fn rework(row: &Row) -> Tile {
         rate: row.deployment_rework_rate,
         bounds,
         list: List::Deployments,
+        name: "deployment_rework_rate",
     };
     let change = change(row, |change| change.deployment_rework_rate, true, percent);
     let meaning =
@@ -295,6 +309,17 @@ fn rework(row: &Row) -> Tile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::figures::{RowHead, RowSums};
+    use crate::domain::timestamp::Timestamp;
+
+    #[test]
+    fn each_tile_has_the_name_and_the_formula_of_its_figure() {
+        let row = RowSums::default().row(&RowHead::whole(Timestamp::from_nanos(0), Timestamp::from_nanos(1)));
+        for tile in [deployments, fail_rate, failure_rate, restored, recovery, rework].map(|tile| tile(&row))
+        {
+            assert!(FIGURES.iter().any(|figure| figure.name == tile.name), "{}: {}", tile.title, tile.name);
+        }
+    }
 
     #[test]
     fn the_bar_of_a_rate_above_one_is_not_cut() {
