@@ -1,14 +1,14 @@
 //! State of each backend in words.
 
-use super::data::DashboardData;
 use super::format::{NO_DATA, ago, count, safe_text};
+use super::health_data::HealthData;
 use super::health_row::HealthRow;
 use super::page::Section;
 use crate::domain::lane::{BackendState, Lane};
 use crate::store::BackendStatus;
 
 /// A row for each backend and credential, and one for each backend with suspect rows.
-pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
+pub(super) fn rows(data: &HealthData) -> Vec<HealthRow> {
     let statuses = data.gauges.backends.iter();
     let mut rows: Vec<HealthRow> = statuses
         .filter(|status| data.backends.contains(&status.backend))
@@ -37,7 +37,7 @@ pub(super) fn rows(data: &DashboardData) -> Vec<HealthRow> {
     rows
 }
 
-fn row(data: &DashboardData, status: &BackendStatus) -> HealthRow {
+fn row(data: &HealthData, status: &BackendStatus) -> HealthRow {
     let waiting = count(status.waiting, "row");
     let since = status.since.map(|at| format!(" for {}", ago(data.now, at))).unwrap_or_default();
     let zone = data.site.zone();

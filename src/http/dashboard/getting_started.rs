@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::data::DashboardData;
+use super::health_data::HealthData;
 
 /// The steps that are left. Nothing once there are webhooks and deployments.
-pub(super) fn getting_started(data: &DashboardData) -> Markup {
+pub(super) fn getting_started(data: &HealthData) -> Markup {
     let needs_webhook = data.last_received_at.is_none();
     let needs_deployment = data.last_deployment_at.is_none();
     let steps = html! {
@@ -31,7 +31,7 @@ pub(super) fn getting_started(data: &DashboardData) -> Markup {
     }
 }
 
-fn webhook(data: &DashboardData) -> Markup {
+fn webhook(data: &HealthData) -> Markup {
     html! {
         li {
             strong { "Have PagerDuty send its webhooks." }

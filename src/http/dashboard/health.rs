@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::backends;
-use super::data::DashboardData;
 use super::format::{ago, bytes, count, safe_text};
+use super::health_data::HealthData;
 use super::health_facts::health_facts;
 use super::health_row::HealthRow;
 use super::page::{Section, wide};
@@ -14,8 +14,8 @@ use crate::http::tls::expires_soon;
 use crate::store::{Sizes, StoreOutage};
 use crate::telemetry::reconciliation::{ReconciliationState, SubscriptionHealth};
 
-/// The line of health, and the table of all parts behind it.
-pub(super) fn health(data: &DashboardData) -> Markup {
+/// The line of health, and the table of all parts behind it. `is_waiting` is `true` if nothing was stored yet.
+pub(super) fn health(data: &HealthData, is_waiting: bool) -> Markup {
     let rows = rows(data);
     let alarms: Vec<&HealthRow> = rows.iter().filter(|row| row.must_act).collect();
     html! {
@@ -24,7 +24,7 @@ pub(super) fn health(data: &DashboardData) -> Markup {
                 h2 #health { "Health" }
                 strong {
                     @match alarms.len() {
-                        0 if data.is_empty() => { "Waiting for the first webhook" }
+                        0 if is_waiting => { "Waiting for the first webhook" }
                         0 => { span aria-hidden="true" { "● " } "The program is well" }
                         1 => { span aria-hidden="true" { "▲ " } "One thing needs attention" }
                         n => { span aria-hidden="true" { "▲ " } (n) " things need attention" }
@@ -41,7 +41,7 @@ pub(super) fn health(data: &DashboardData) -> Markup {
 }
 
 /// A part that somebody must act on, with the page where it is dealt with.
-fn alarm(data: &DashboardData, row: &HealthRow) -> Markup {
+fn alarm(data: &HealthData, row: &HealthRow) -> Markup {
     html! {
         strong { (row.about) ":" } " "
         @match row.page {
@@ -55,7 +55,7 @@ fn alarm(data: &DashboardData, row: &HealthRow) -> Markup {
     }
 }
 
-fn link(data: &DashboardData, section: Section) -> Markup {
+fn link(data: &HealthData, section: Section) -> Markup {
     html! { a href=(data.site.link(section.path())) { "Open " (section.name().to_lowercase()) } }
 }
 
@@ -64,7 +64,7 @@ fn first_sentence(text: &str) -> &str {
     text.find(". ").map_or(text, |end| &text[..=end])
 }
 
-fn table(data: &DashboardData, rows: &[HealthRow]) -> Markup {
+fn table(data: &HealthData, rows: &[HealthRow]) -> Markup {
     html! {
         table {
             thead { tr { th scope="col" { "Part" } th scope="col" { "State" } } }
@@ -84,7 +84,7 @@ fn table(data: &DashboardData, rows: &[HealthRow]) -> Markup {
 }
 
 /// All rows, in the order in which a webhook passes the parts.
-fn rows(data: &DashboardData) -> Vec<HealthRow> {
+fn rows(data: &HealthData) -> Vec<HealthRow> {
     let mut rows: Vec<HealthRow> = webhooks(data).collect();
     rows.extend(subscription(data));
     rows.extend(reconciliation(data));
@@ -97,7 +97,7 @@ fn rows(data: &DashboardData) -> Vec<HealthRow> {
 }
 
 /// State of the reconciliation with PagerDuty, if its REST API is configured.
-fn reconciliation(data: &DashboardData) -> Option<HealthRow> {
+fn reconciliation(data: &HealthData) -> Option<HealthRow> {
     let ReconciliationState { succeeded_at, failed, repaired, .. } = data.reconciliation.as_ref()?;
     let last = match succeeded_at {
         Some(at) => format!(
@@ -117,7 +117,7 @@ fn reconciliation(data: &DashboardData) -> Option<HealthRow> {
 }
 
 /// State of PagerDuty's webhook subscription, once it is known.
-fn subscription(data: &DashboardData) -> Option<HealthRow> {
+fn subscription(data: &HealthData) -> Option<HealthRow> {
     let SubscriptionHealth { says, must_act } = data.reconciliation.as_ref()?.subscription.as_ref()?;
     Some(HealthRow {
         about: "Subscription".to_owned(),
@@ -128,7 +128,7 @@ fn subscription(data: &DashboardData) -> Option<HealthRow> {
 }
 
 /// The last reload, if it was refused.
-fn configuration(data: &DashboardData) -> Option<HealthRow> {
+fn configuration(data: &HealthData) -> Option<HealthRow> {
     let (at, why) = data.reload_refused.as_ref()?;
     let says = format!(
         "The last reload was refused {} ago, and the configuration before it stays in effect: {}",
@@ -139,7 +139,7 @@ fn configuration(data: &DashboardData) -> Option<HealthRow> {
 }
 
 /// State of the public listener's certificate, if it has one.
-fn certificate(data: &DashboardData) -> Option<HealthRow> {
+fn certificate(data: &HealthData) -> Option<HealthRow> {
     let expires_at = data.certificate_expiry?;
     let must_act = expires_soon(expires_at, data.now);
     let advice = if must_act { " Put a new one in place, and reload the configuration." } else { "" };
@@ -154,7 +154,7 @@ fn certificate(data: &DashboardData) -> Option<HealthRow> {
     Some(HealthRow { about: "Certificate".to_owned(), says, must_act, page: None })
 }
 
-fn store(data: &DashboardData) -> HealthRow {
+fn store(data: &HealthData) -> HealthRow {
     let Sizes { database, wal, free } = data.gauges.sizes;
     let free = free.map(|free| format!(", {} free on its disk", bytes(free))).unwrap_or_default();
     let sizes = format!("The database takes {}, its write-ahead log {}{free}.", bytes(database), bytes(wal));
@@ -177,7 +177,7 @@ fn store(data: &DashboardData) -> HealthRow {
     }
 }
 
-fn quarantine(data: &DashboardData) -> HealthRow {
+fn quarantine(data: &HealthData) -> HealthRow {
     let quarantined = data.gauges.quarantined;
     let says = match quarantined {
         0 => "Empty.".to_owned(),
@@ -196,7 +196,7 @@ fn quarantine(data: &DashboardData) -> HealthRow {
 }
 
 /// Figures of `/metrics`. Missing figures raise no alarm, because it is possible that nothing scrapes.
-fn figures(data: &DashboardData) -> HealthRow {
+fn figures(data: &HealthData) -> HealthRow {
     let says = match data.gauges_computed_at {
         None => "Not computed since the start: nothing has scraped /metrics, or the first figures are still being computed."
             .to_owned(),

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::data::DashboardData;
 use super::format::{ago, bytes, count, safe_text};
+use super::health_data::HealthData;
 use crate::domain::lane::BackendState;
 
 /// Largest number of backends that are named one by one.
 const MOST_BACKENDS: usize = 4;
 
 /// The facts, with dots between them.
-pub(super) fn health_facts(data: &DashboardData) -> Markup {
+pub(super) fn health_facts(data: &HealthData) -> Markup {
     let facts: Vec<Markup> = [intake(data), subscription(data), vec![deployment(data), store(data)]]
         .into_iter()
         .flatten()
@@ -22,7 +22,7 @@ pub(super) fn health_facts(data: &DashboardData) -> Markup {
     html! { @for fact in &facts { " " span.fact { (fact) } } }
 }
 
-fn intake(data: &DashboardData) -> Vec<Markup> {
+fn intake(data: &HealthData) -> Vec<Markup> {
     let sources = &data.received.webhooks;
     let of = |last: &crate::http::source_requests::LastWebhooks| {
         let name = if sources.len() == 1 { "webhook".to_owned() } else { format!("{} webhook", last.title) };
@@ -37,14 +37,14 @@ fn intake(data: &DashboardData) -> Vec<Markup> {
     sources.iter().map(of).collect()
 }
 
-fn subscription(data: &DashboardData) -> Vec<Markup> {
+fn subscription(data: &HealthData) -> Vec<Markup> {
     let health = data.reconciliation.as_ref().and_then(|state| state.subscription.as_ref());
     let words =
         health.map(|health| if health.must_act { "subscription: see below" } else { "subscription fine" });
     words.into_iter().map(|words| html! { (words) }).collect()
 }
 
-fn deployment(data: &DashboardData) -> Markup {
+fn deployment(data: &HealthData) -> Markup {
     html! {
         a href=(data.site.link("deployments")) {
             @match data.last_deployment_at {
@@ -56,12 +56,12 @@ fn deployment(data: &DashboardData) -> Markup {
     }
 }
 
-fn store(data: &DashboardData) -> Markup {
+fn store(data: &HealthData) -> Markup {
     let size = bytes(data.gauges.sizes.database);
     html! { @if data.trouble.is_some() { "store cannot commit" } @else { "store " (size) } }
 }
 
-fn backends(data: &DashboardData) -> Vec<Markup> {
+fn backends(data: &HealthData) -> Vec<Markup> {
     if data.backends.is_empty() {
         return vec![html! { "no backend" }];
     }
@@ -82,17 +82,17 @@ fn backends(data: &DashboardData) -> Vec<Markup> {
 }
 
 /// State of a backend: the worse one of two credentials.
-fn state(data: &DashboardData, backend: &str) -> BackendState {
+fn state(data: &HealthData, backend: &str) -> BackendState {
     let own = data.gauges.backends.iter().filter(|status| status.backend == backend);
     own.map(|status| status.state).max().unwrap_or(BackendState::Idle)
 }
 
-fn dead_letters(data: &DashboardData) -> Markup {
+fn dead_letters(data: &HealthData) -> Markup {
     let dead: i64 = data.gauges.outbox.iter().map(|backend| backend.dead).sum();
     html! { a href=(data.site.link("outbox")) { (count(dead, "dead letter")) } }
 }
 
-fn quarantine(data: &DashboardData) -> Markup {
+fn quarantine(data: &HealthData) -> Markup {
     html! {
         @match data.gauges.quarantined {
             0 => { "quarantine empty" }

@@ -22,6 +22,7 @@ mod getting_started;
 mod groups;
 mod guard;
 mod health;
+mod health_data;
 mod health_facts;
 mod health_row;
 mod links;
@@ -58,6 +59,7 @@ use axum::response::{IntoResponse, Response};
 
 use self::data::DashboardData;
 use self::filter_bar::Suggestions;
+use self::health_data::HealthData;
 use self::lists::Lists;
 use self::overview_query::OverviewQuery;
 use self::site::Site;
@@ -73,7 +75,7 @@ use crate::domain::deployment_view::PendingRule;
 use crate::domain::forwarding::BackendEntry;
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
-use crate::store::Store;
+use crate::store::{ReadError, Reader, Store};
 use crate::telemetry::metrics::Metrics;
 
 pub(super) use self::guard::guard;
@@ -131,41 +133,55 @@ impl Dashboard {
         figures: Arc<Computed<Board>>,
     ) -> Result<DashboardData, ApiError> {
         let env = self.policy.default_env.clone();
-        let backends = self.backend_entries.iter().map(|backend_entry| backend_entry.name.clone()).collect();
-        let trouble = self.store.trouble();
-        let received = self.requests.last();
-        let webhook_paths =
-            self.requests.sources().iter().map(|source| source.webhooks.path.clone()).collect();
-        let reconciliation = self.metrics.reconciliation.state();
-        let certificate_expiry = self.metrics.certificate_expiry();
-        let reload_refused = self.metrics.reloads.last_refused();
-        let gauges_computed_at = self.figures.gauges_computed_at();
         let pending = PendingRule { link_window: self.policy.link_window, now };
+        let health = self.health(site.clone(), now);
         let read = self.reads.read(move |reader| {
             let lists = Lists::read(reader, &query, pending)?;
             Ok(DashboardData {
                 site,
+                now,
                 names: Suggestions::new(reader.deployed_names()?, &figures.answer),
                 env,
-                now,
-                last_received_at: reader.last_received_at()?,
-                received,
-                webhook_paths,
-                last_deployment_at: reader.last_deployment_at()?,
                 open: lists.open,
                 figures,
-                gauges_computed_at,
                 recent: lists.recent,
                 deployments: lists.deployments,
+                query,
+                health: health(reader)?,
+            })
+        });
+        read.await
+    }
+
+    /// Function that reads what the store knows of the program's health, and adds it to what is known without the store.
+    fn health(
+        &self,
+        site: Site,
+        now: Timestamp,
+    ) -> impl FnOnce(&Reader) -> Result<HealthData, ReadError> + Send + use<> {
+        let sources = self.requests.sources().iter();
+        let webhook_paths = sources.map(|source| source.webhooks.path.clone()).collect();
+        let backends = self.backend_entries.iter().map(|entry| entry.name.clone()).collect();
+        let (received, gauges_computed_at) = (self.requests.last(), self.figures.gauges_computed_at());
+        let reconciliation = self.metrics.reconciliation.state();
+        let certificate_expiry = self.metrics.certificate_expiry();
+        let (reload_refused, trouble) = (self.metrics.reloads.last_refused(), self.store.trouble());
+        move |reader| {
+            Ok(HealthData {
+                site,
+                now,
+                received,
+                webhook_paths,
+                gauges_computed_at,
                 backends,
-                gauges: reader.gauges()?,
                 reconciliation,
                 certificate_expiry,
                 reload_refused,
                 trouble,
-                query,
+                last_received_at: reader.last_received_at()?,
+                last_deployment_at: reader.last_deployment_at()?,
+                gauges: reader.gauges()?,
             })
-        });
-        read.await
+        }
     }
 }

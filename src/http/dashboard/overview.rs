@@ -24,8 +24,8 @@ pub(super) fn overview(data: &DashboardData) -> Html<String> {
     let content = html! {
         (heading(&data.site, &html! { "Overview" }))
         (filter_bar(&data.site, &data.query, &data.names, &data.env))
-        (health(data))
-        (getting_started(data))
+        (health(&data.health, data.is_empty()))
+        (getting_started(&data.health))
         @if !data.is_empty() {
             (open_now(data))
             (tiles(&view))

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::data::DashboardData;
 use super::format::{ago, safe_text};
+use super::health_data::HealthData;
 use super::health_row::HealthRow;
 use super::site::Zone;
 use crate::domain::timestamp::Timestamp;
@@ -11,7 +11,7 @@ use crate::http::source_requests::{LastRefusal, LastWebhooks, RefusedWebhook};
 use crate::sources::RefusalText;
 
 /// A row for each source, red if its last webhook was refused.
-pub(super) fn webhooks(data: &DashboardData) -> impl Iterator<Item = HealthRow> {
+pub(super) fn webhooks(data: &HealthData) -> impl Iterator<Item = HealthRow> {
     let sources = &data.received.webhooks;
     sources.iter().map(|last| {
         let about =
@@ -51,7 +51,7 @@ fn webhooks_of(last: &LastWebhooks, about: String, now: Timestamp, zone: &Zone) 
 const ALARM_PERIOD: Duration = Duration::from_hours(24);
 
 /// Row of the event API. It is red for a day after a refused request, unless a later request was accepted.
-pub(super) fn events_api(data: &DashboardData) -> HealthRow {
+pub(super) fn events_api(data: &HealthData) -> HealthRow {
     let (received, zone) = (&data.received, data.site.zone());
     let last = match data.last_deployment_at {
         Some(at) if at > data.now => {
