@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::figures::{
-    Dataset, Grouping, Interval, IntervalName, Report, ReportDefaults, ReportOptions, ReportQuery, Row,
+    CalendarInterval, Dataset, Grouping, Interval, Report, ReportDefaults, ReportOptions, ReportQuery, Row,
     RowHead, RowSums, SortBy, report, reports,
 };
 use crate::domain::timestamp::Timestamp;
@@ -116,7 +116,7 @@ pub(super) struct Board {
     pub(super) interval: Interval,
     /// Each interval of the charts, and its figures if anything happened. The first one is whole, and may begin before
     /// the period.
-    pub(super) over_time: Vec<(IntervalName, Option<Row>)>,
+    pub(super) over_time: Vec<(CalendarInterval, Option<Row>)>,
     /// Failures that ended in the intervals, and open ones that began in them.
     pub(super) failures: TimedFailures,
 }
@@ -194,12 +194,12 @@ fn over_time(
     query: &ReportQuery,
     severity: Option<&str>,
     dataset: &Dataset,
-) -> Vec<(IntervalName, Option<Row>)> {
+) -> Vec<(CalendarInterval, Option<Row>)> {
     let by = if severity.is_some() { Grouping::Severity } else { Grouping::None };
     let rows = report(&ReportQuery { by, ..query.clone() }, dataset).rows;
     // Both are in the order of time.
     let mut rows = rows.into_iter().filter(|row| row.key.as_deref() == severity).peekable();
-    let with_row = |name: IntervalName| {
+    let with_row = |name: CalendarInterval| {
         let row = rows.next_if(|row| row.period == Some(name.start));
         (name, row)
     };
@@ -225,7 +225,7 @@ mod tests {
 
     use super::*;
 
-    fn in_intervals_of(since: &str, until: &str) -> (Interval, Vec<IntervalName>) {
+    fn in_intervals_of(since: &str, until: &str) -> (Interval, Vec<CalendarInterval>) {
         let defaults =
             ReportDefaults { timezone: &TimeZone::UTC, env: "production", link_window: Duration::ZERO };
         let now = Timestamp::parse("2026-11-30T12:00:00Z").unwrap();

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::domain::figures::{
-    CONFIDENCE, FigureChange, IntervalName, RecoveryTimes, Report, RestoreTimes, Restored, RestoredShare,
+    CONFIDENCE, CalendarInterval, FigureChange, RecoveryTimes, Report, RestoreTimes, Restored, RestoredShare,
     RestoredShares, Row, RowChange, RowHead, RowSums,
 };
 use crate::domain::statistics::Verdict;
@@ -22,11 +22,11 @@ fn table(report: &Report, width: usize) -> String {
 }
 
 /// The intervals of a report that has a row for each of them.
-pub(super) fn intervals(report: &Report) -> Vec<IntervalName> {
+pub(super) fn intervals(report: &Report) -> Vec<CalendarInterval> {
     let name = |row: &Row| {
-        Some(IntervalName { start: row.period?, label: row.label.clone()?, is_partial: row.partial })
+        Some(CalendarInterval { start: row.period?, label: row.label.clone()?, is_partial: row.partial })
     };
-    let mut intervals: Vec<IntervalName> = report.rows.iter().filter_map(name).collect();
+    let mut intervals: Vec<CalendarInterval> = report.rows.iter().filter_map(name).collect();
     intervals.sort_unstable_by_key(|interval| interval.start);
     intervals.dedup();
     intervals

@@ -11,7 +11,7 @@ use super::format::{
 };
 use super::other_envs::{deployed_elsewhere, other_envs};
 use crate::domain::figures::list::{FIGURES, Figure, ShortColumn, Statistic, Value};
-use crate::domain::figures::{IntervalName, Report, Row};
+use crate::domain::figures::{CalendarInterval, Report, Row};
 use crate::domain::printable::printable;
 use crate::domain::zoned_time::ZonedTime;
 
@@ -41,7 +41,7 @@ const NARROWEST_KEY: usize = 8;
 ///
 /// `periods`: each interval, also those that have no row because they have no data. `width`: the width of the terminal
 /// in columns.
-pub(in crate::cli) fn table(report: &Report, periods: &[IntervalName], width: usize) -> String {
+pub(in crate::cli) fn table(report: &Report, periods: &[CalendarInterval], width: usize) -> String {
     let mut text = String::new();
     // Writing to a `String` cannot fail.
     let _ = write_tables(&mut text, report, periods, width);
@@ -52,7 +52,7 @@ pub(in crate::cli) fn table(report: &Report, periods: &[IntervalName], width: us
 pub(super) fn write_tables(
     out: &mut dyn fmt::Write,
     report: &Report,
-    periods: &[IntervalName],
+    periods: &[CalendarInterval],
     width: usize,
 ) -> fmt::Result {
     writeln!(out, "{}", wrapped(&heading(report), width).join("\n"))?;
@@ -202,7 +202,7 @@ const fn statistic(part: Statistic) -> Column {
 }
 
 /// Trend with a line for each key and each figure of the trend. A single period has no trend.
-fn trend<'a>(report: &'a Report, periods: &'a [IntervalName], width: usize) -> Section<'a> {
+fn trend<'a>(report: &'a Report, periods: &'a [CalendarInterval], width: usize) -> Section<'a> {
     let mut rows_by_key: BTreeMap<Option<&str>, BTreeMap<ZonedTime, &Row>> = BTreeMap::new();
     for row in report.rows.iter().filter(|_| periods.len() > 1) {
         let own = rows_by_key.entry(row.key.as_deref()).or_default();
@@ -222,7 +222,7 @@ fn trend<'a>(report: &'a Report, periods: &'a [IntervalName], width: usize) -> S
     let bars = width.saturating_sub(key_width + name_width + HIGHEST_WIDTH).max(FEWEST_BARS);
 
     let line = move |key: Option<&str>, own: &BTreeMap<ZonedTime, &Row>, name: &str, figure: &Figure| {
-        let at = |period: &IntervalName| own.get(&period.start).and_then(|row| figure.number(row));
+        let at = |period: &CalendarInterval| own.get(&period.start).and_then(|row| figure.number(row));
         let values: Vec<Option<f64>> = periods.iter().map(at).collect();
         let highest = values.iter().flatten().copied().reduce(f64::max)?;
         let key = subject.map(|_| key.unwrap_or("-").to_owned());
@@ -244,7 +244,7 @@ fn trend<'a>(report: &'a Report, periods: &'a [IntervalName], width: usize) -> S
 }
 
 /// Legend of the bars: the periods that they stand for, and the meaning of a missing bar.
-fn legend(report: &Report, periods: &[IntervalName], bars: usize) -> Option<String> {
+fn legend(report: &Report, periods: &[CalendarInterval], bars: usize) -> Option<String> {
     let (interval, left_out) = (report.interval?.as_str(), left_out(periods.len(), bars));
     let earlier =
         if left_out > 0 { format!(", {left_out} earlier ones left out (…)") } else { String::new() };

@@ -10,7 +10,7 @@ use crate::domain::zoned_time::{ZonedTime, start_of_day};
 
 impl ReportQuery {
     /// Each interval, including empty intervals, which have no row. Without intervals there are none.
-    pub fn intervals(&self) -> Vec<IntervalName> {
+    pub fn intervals(&self) -> Vec<CalendarInterval> {
         Periods::new(self).names(self)
     }
 
@@ -23,7 +23,7 @@ impl ReportQuery {
 
 /// The place of an interval in the calendar, for people and for JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IntervalName {
+pub struct CalendarInterval {
     /// Start with the zone's offset. The first interval begins with the period.
     pub start: ZonedTime,
     /// Name on the calendar of the zone: `2026-11-02`, `2026-W45` or `2026-11`.
@@ -83,7 +83,7 @@ impl Periods {
     }
 
     /// The name of each interval. Empty if the period is not divided.
-    pub(super) fn names(&self, query: &ReportQuery) -> Vec<IntervalName> {
+    pub(super) fn names(&self, query: &ReportQuery) -> Vec<CalendarInterval> {
         let Some(interval) = query.interval else { return Vec::new() };
         let zone = &query.timezone;
         let name = |(start, end)| {
@@ -91,7 +91,7 @@ impl Periods {
             let is_whole = first.and_then(|date| start_of_day(date, zone)) == Some(start)
                 && next_start(start, interval, zone).is_some_and(|next| next <= end);
             let label = first.map_or_else(String::new, |date| label(date, interval));
-            IntervalName { start: ZonedTime::new(start, zone), label, is_partial: !is_whole }
+            CalendarInterval { start: ZonedTime::new(start, zone), label, is_partial: !is_whole }
         };
         self.spans().map(name).collect()
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::slice;
 
-use super::calendar::{IntervalName, Periods};
+use super::calendar::{CalendarInterval, Periods};
 use super::dataset::Dataset;
 use super::other_envs;
 use super::query::{Env, Grouping, ReportQuery, before};
@@ -63,7 +63,7 @@ fn rows(
     periods: &Periods,
     before: Option<&Before<'_>>,
 ) -> Vec<Row> {
-    let names: Vec<IntervalName> = periods.names(query);
+    let names: Vec<CalendarInterval> = periods.names(query);
     let spans: Vec<(Timestamp, Timestamp)> = periods.spans().collect();
     let mut earlier = before.map(|before| before.rows(by));
     let mut rows = Vec::new();

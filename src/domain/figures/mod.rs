@@ -23,7 +23,7 @@ mod sums;
 mod tally;
 mod trailing;
 
-pub use self::calendar::IntervalName;
+pub use self::calendar::CalendarInterval;
 pub use self::change::{FigureChange, RowChange};
 pub use self::compute::{CONFIDENCE, report, reports};
 pub use self::dataset::{Dataset, DatasetBuilder, FailureTimes, FailureTraits, LinkedKeys};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::calendar::IntervalName;
+use super::calendar::CalendarInterval;
 use super::change::RowChange;
 use super::durations::{RecoveryTimes, RestoreTimes};
 use super::restored::Restored;
@@ -124,7 +124,7 @@ pub struct RowHead<'a> {
     /// Service, team, env or severity.
     pub key: Option<&'a str>,
     /// The interval, if the period is divided.
-    pub interval: Option<&'a IntervalName>,
+    pub interval: Option<&'a CalendarInterval>,
     /// Start of the row's period.
     pub since: Timestamp,
     /// End of the row's period.

@@ -14,13 +14,13 @@ use super::charts::stacked_bars::{DeploymentBars, DeploymentPeriod, stacked_bars
 use super::format::{count, name};
 use super::tile_words::to_u64;
 use crate::domain::failure::seconds;
-use crate::domain::figures::{Interval, IntervalName, Row};
+use crate::domain::figures::{CalendarInterval, Interval, Row};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::zoned_time::ZonedTime;
 use crate::store::TimedFailure;
 
 /// An interval of the charts, and its figures if anything happened.
-type Shown = (IntervalName, Option<Row>);
+type Shown = (CalendarInterval, Option<Row>);
 
 /// The section with the charts.
 pub(super) fn charts(view: &BoardView<'_>) -> Markup {
@@ -79,13 +79,13 @@ fn deployments_of(view: &BoardView<'_>, (name, _): &Shown, failed: bool) -> Stri
 }
 
 /// Start and end of an interval, as queries take them. The last one has no end.
-fn dates(view: &BoardView<'_>, name: &IntervalName) -> Span {
+fn dates(view: &BoardView<'_>, name: &CalendarInterval) -> Span {
     let times = [Some(name.start), next_start(view, name)];
     times.map(|time| time.map(|time| view.site.zone().date(time.at())))
 }
 
 /// Start of the next interval. `None` for the last one.
-fn next_start(view: &BoardView<'_>, name: &IntervalName) -> Option<ZonedTime> {
+fn next_start(view: &BoardView<'_>, name: &CalendarInterval) -> Option<ZonedTime> {
     let mut starts = view.figures.answer.over_time.iter().map(|(name, _)| name.start);
     starts.find(|start| *start > name.start)
 }

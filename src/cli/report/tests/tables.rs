@@ -68,12 +68,12 @@ fn a_divided_period_has_a_trend() {
 #[test]
 fn a_week_without_data_has_a_place_in_the_trend() {
     let report = weekly();
-    let last = IntervalName {
+    let last = CalendarInterval {
         start: zoned("2026-11-16T00:00:00Z"),
         label: "2026-W47".to_owned(),
         is_partial: false,
     };
-    let weeks: Vec<IntervalName> = intervals(&report).into_iter().chain([last]).collect();
+    let weeks: Vec<CalendarInterval> = intervals(&report).into_iter().chain([last]).collect();
     let text = super::super::table(&report, &weeks, 100);
     assert!(text.contains("checkout  change failure rate        0.10  █·▂·\n"), "{text}");
 }

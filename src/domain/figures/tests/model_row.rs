@@ -1,7 +1,7 @@
 //! A row of the reference model, made of what was counted.
 
 use super::super::change::{Comparable, RowChange};
-use super::super::{IntervalName, LinkedIncidents, RecoveryTimes, RestoreTimes, Restored, Row};
+use super::super::{CalendarInterval, LinkedIncidents, RecoveryTimes, RestoreTimes, Restored, Row};
 use crate::domain::statistics::{Cohort, Estimate, EventRate, MedianRanks, Proportion, RestoreCurve};
 use crate::domain::timestamp::Timestamp;
 
@@ -46,7 +46,7 @@ impl RowParts {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "there are few")]
-    pub(super) fn row(self, interval: Option<&IntervalName>, before: Option<&Self>) -> Row {
+    pub(super) fn row(self, interval: Option<&CalendarInterval>, before: Option<&Self>) -> Row {
         let comparable = self.comparable();
         let Comparable { failure_rate: per_deployment, fail_rate: failed, rework_rate: rework, .. } =
             comparable;
