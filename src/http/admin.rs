@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::backfill::{Backfilling, DoStep};
 use super::dashboard::Dashboard;
-use super::dashboard::site::Zone;
+use super::dashboard::parts::site::Zone;
 use super::deployments::DeploymentLookup;
 use super::failures::FailureLookup;
 use super::figures::{FigureInputs, Figures};

@@ -1,54 +1,18 @@
 //! The dashboard at the admin listener's `/`: rendered by the server, without scripts and external resources.
 
-mod attempts;
-mod backends;
-mod board_charts;
-mod board_lists;
-mod board_view;
+mod board;
 mod charts;
-mod csv;
-mod data;
-mod deployment_csv;
-mod deployment_failures;
-pub(super) mod deployment_page;
-mod deployment_query;
-mod deployment_table;
-pub(super) mod deployments;
-mod failure_table;
-mod filter_bar;
-mod form;
-mod format;
-mod getting_started;
-mod groups;
+pub(super) mod deployment;
+pub(super) mod failure;
 mod guard;
 mod health;
-mod health_data;
-mod health_facts;
-mod health_row;
-mod links;
-pub(super) mod listing;
-mod listing_parts;
-mod listing_query;
-mod lists;
 pub(super) mod names;
-mod open_now;
-mod other_envs;
-pub(super) mod outbox_commands;
-pub(super) mod outbox_page;
-mod outbox_rows;
+pub(super) mod outbox;
 mod overview;
-mod overview_query;
-mod page;
+pub(super) mod parts;
 pub(super) mod quarantine;
-mod received;
-mod recent;
 mod refusal;
-pub(super) mod site;
-pub(super) mod story;
 pub(super) mod style;
-mod tile_words;
-mod tiles;
-mod timeline;
 
 use std::sync::Arc;
 
@@ -57,12 +21,13 @@ use axum::http::header::REFRESH;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use self::data::DashboardData;
-use self::filter_bar::Suggestions;
-use self::health_data::HealthData;
-use self::lists::Lists;
-use self::overview_query::OverviewQuery;
-use self::site::Site;
+use self::board::filter_bar::Suggestions;
+use self::board::query::OverviewQuery;
+use self::health::data::HealthData;
+use self::overview::data::DashboardData;
+use self::overview::lists::Lists;
+use self::overview::page;
+use self::parts::site::Site;
 use super::api_error::ApiError;
 use super::boards::Board;
 use super::cached_figures::Computed;
@@ -112,12 +77,12 @@ pub(super) async fn index(
     let figures = match dashboard.figures.board(query.board.clone(), now).await? {
         Ok(figures) => figures,
         Err(mistake) => {
-            let page = overview::mistaken(&site, &query, &dashboard.policy.default_env, &mistake);
+            let page = page::mistaken(&site, &query, &dashboard.policy.default_env, &mistake);
             return Ok((StatusCode::BAD_REQUEST, page).into_response());
         }
     };
     let data = dashboard.data(site, query, now, figures).await?;
-    let mut response = overview::overview(&data).into_response();
+    let mut response = page::overview(&data).into_response();
     if let Some(seconds) = refresh {
         response.headers_mut().insert(REFRESH, HeaderValue::from(seconds));
     }

@@ -8,13 +8,13 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
-use super::form::{FormPage, OwnForm, button, not_changed};
-use super::format::{bytes, safe_text, text_or_dash};
-use super::listing_parts::{Order, Paging};
-use super::page::{Place, Section, facts, heading, notice, page, way_back};
-use super::site::Site;
 use crate::domain::printable::printable;
 use crate::http::api_error::ApiError;
+use crate::http::dashboard::parts::form::{FormPage, OwnForm, button, not_changed};
+use crate::http::dashboard::parts::format::{bytes, safe_text, text_or_dash};
+use crate::http::dashboard::parts::listing::{Order, Paging};
+use crate::http::dashboard::parts::page::{Place, Section, facts, heading, notice, page, way_back};
+use crate::http::dashboard::parts::site::Site;
 use crate::http::quarantine::Quarantine;
 use crate::http::query::{FromQuery, Parameters, QueryError, TypedQuery};
 use crate::http::token::Token;

@@ -10,11 +10,11 @@ use axum::middleware::Next;
 use axum::response::Response;
 use maud::html;
 
-use super::format::sentence;
 use super::guard::protect;
-use super::page::{Section, notice};
-use super::site::{Site, Zone};
 use crate::http::api_error::RefusalText;
+use crate::http::dashboard::parts::format::sentence;
+use crate::http::dashboard::parts::page::{Section, notice};
+use crate::http::dashboard::parts::site::{Site, Zone};
 
 /// Routes whose answers are for programs, also in a browser.
 const FOR_PROGRAMS: [&str; 4] = ["/api/", "/healthz", "/readyz", "/metrics"];

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::scale::{BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, place};
-use crate::http::dashboard::page::wide;
+use crate::http::dashboard::parts::page::wide;
 
 /// Name of a chart.
 #[derive(Debug, Clone, Copy)]

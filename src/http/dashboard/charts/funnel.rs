@@ -13,7 +13,7 @@ use super::funnel_labels::place_names;
 use super::scale::{BOTTOM, LEFT, RIGHT, Scale, TOP, path, place, real};
 use super::text::{count_of, cut};
 use crate::domain::statistics::binomial::{TAIL_95, TAIL_998, at_least, at_most, lower_limit, upper_limit};
-use crate::http::dashboard::format::{count, percent};
+use crate::http::dashboard::parts::format::{count, percent};
 
 /// Least number of services that a funnel is drawn for.
 const LEAST_SERVICES: usize = 5;

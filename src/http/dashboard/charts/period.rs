@@ -1,7 +1,7 @@
 //! A period of a chart.
 
 use super::text::cut;
-use crate::http::dashboard::format::count;
+use crate::http::dashboard::parts::format::count;
 
 /// Longest label of a period below the picture, in columns.
 const LONGEST_LABEL: usize = 16;

@@ -9,7 +9,7 @@ use super::rate_data::{FEWEST_DEPLOYMENTS, Rate, RateChart, RatePeriod, RateUnit
 use super::scale::{BOTTOM, Columns, Scale, TOP, path, place};
 use super::text::count_of;
 use super::unfinished::{hatching, sign};
-use crate::http::dashboard::format::NO_DATA;
+use crate::http::dashboard::parts::format::NO_DATA;
 
 /// An interval is shown up to so many times the highest rate.
 const RATE_HEADROOM: f64 = 2.5;

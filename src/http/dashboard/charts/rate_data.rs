@@ -3,7 +3,7 @@
 use super::axis::Unit;
 use super::frame::Head;
 use super::period::ChartPeriod;
-use crate::http::dashboard::format::{percent, percent_range};
+use crate::http::dashboard::parts::format::{percent, percent_range};
 
 /// Fewest deployments of a period whose rate is drawn and told. With fewer, one of them makes a rate that looks like news,
 /// and only the interval says how little is known.

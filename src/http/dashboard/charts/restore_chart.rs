@@ -10,7 +10,7 @@ use super::restore_data::{FailureDot, RestoreChart};
 use super::restore_dots::dots;
 use super::scale::{BOTTOM, LEFT, RIGHT, Scale, TOP, place};
 use super::text::{count_of, cut};
-use crate::http::dashboard::format::duration;
+use crate::http::dashboard::parts::format::duration;
 
 /// Largest number of failures in the table.
 const MOST_ROWS: usize = 50;

@@ -2,7 +2,7 @@
 
 use super::frame::Head;
 use super::period::ChartPeriod;
-use crate::http::dashboard::format::duration;
+use crate::http::dashboard::parts::format::duration;
 
 /// Failures and their times to restore.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use super::cells::{Group, groups};
 use super::restore_data::{FailureDot, RestorePeriod};
 use super::scale::{Scale, place};
 use super::text::cut;
-use crate::http::dashboard::format::duration;
+use crate::http::dashboard::parts::format::duration;
 
 /// Longest name of a failure in a title, in columns.
 const LONGEST_NAME: usize = 80;

@@ -7,7 +7,7 @@ use super::frame::{Chart, Head, Sign, empty, figure, hatch};
 use super::period::{ChartPeriod, span};
 use super::scale::{BOTTOM, Columns, Scale, TOP, place, real};
 use super::unfinished::{hatching, sign};
-use crate::http::dashboard::format::count;
+use crate::http::dashboard::parts::format::count;
 
 /// Greatest width of a bar.
 const WIDEST: f64 = 26.0;

@@ -4,7 +4,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::scale::real_len;
-use crate::http::dashboard::format::{count, safe_text};
+use crate::http::dashboard::parts::format::{count, safe_text};
 
 /// Width of a digit or of a usual letter at the size of the labels, in units of the drawing. Rather too much.
 const LETTER: f64 = 7.0;

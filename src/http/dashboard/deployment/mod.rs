@@ -1,0 +1,7 @@
+//! Deployments: the page of one, and their listing.
+
+mod csv;
+mod failures;
+pub(in crate::http) mod list;
+pub(in crate::http) mod list_query;
+pub(in crate::http) mod page;

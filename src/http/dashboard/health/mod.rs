@@ -1,0 +1,8 @@
+//! Health of the program, on the first page.
+
+mod backends;
+pub(super) mod data;
+mod facts;
+mod received;
+mod row;
+pub(super) mod section;
