@@ -14,13 +14,13 @@ use crate::node::{is_ready, script};
 
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 
-fn is_client_ready() -> bool {
+pub(crate) fn is_client_ready() -> bool {
     let packages = ["@datadog/datadog-ci", "@datadog/datadog-ci-plugin-dora"];
     is_ready(&["node", "openssl"], &packages)
 }
 
 /// Accepts https for a daemon: see `tests/node/terminator.mjs`.
-struct Terminator {
+pub(crate) struct Terminator {
     process: Child,
     stdout: BufReader<ChildStdout>,
     port: u16,
@@ -30,7 +30,7 @@ struct Terminator {
 
 impl Terminator {
     /// Starts one that loses this many answers.
-    fn start(daemon: SocketAddr, lost: usize) -> Self {
+    pub(crate) fn start(daemon: SocketAddr, lost: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (certificate, key) = certify(folder.path());
         let mut process = Command::new("node")
@@ -52,9 +52,16 @@ impl Terminator {
         self.stdout.by_ref().lines().map(Result::unwrap).collect()
     }
 
+    /// The variables by which the client finds and trusts it, with `DD_SITE=localhost`.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
+        [
+            ("HTTPS_PROXY", format!("http://127.0.0.1:{}", self.port)),
+            ("NODE_EXTRA_CA_CERTS", self.certificate.to_str().unwrap().to_owned()),
+        ]
+    }
+
     /// Reports a deployment of the Checkout API at 09:30, as a pipeline does.
     fn send_deployment(&self, key: &str) -> Output {
-        let proxy = format!("http://127.0.0.1:{}", self.port);
         Command::new(script("node_modules/.bin/datadog-ci"))
             .args([
                 "dora",
@@ -74,8 +81,7 @@ impl Terminator {
             .env("HOME", self.folder.path())
             .env("DD_API_KEY", key)
             .env("DD_SITE", "localhost")
-            .env("HTTPS_PROXY", proxy)
-            .env("NODE_EXTRA_CA_CERTS", &self.certificate)
+            .envs(self.variables())
             .current_dir(self.folder.path())
             .output()
             .unwrap()

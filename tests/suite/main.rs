@@ -64,6 +64,7 @@ mod process;
 mod quarantine;
 mod readable;
 mod readme;
+mod recipes;
 mod reconcile;
 mod reconcile_daemon;
 mod reevaluate;
