@@ -236,6 +236,7 @@ impl Config {
             default_env: self.failure.default_env.as_str().to_owned(),
             severities: self.failure.severities().map(owned).collect(),
             services: self.service.iter().map(ServiceSection::to_domain).collect(),
+            deployments: Vec::new(),
             catalog: Catalog::default(),
         }
     }

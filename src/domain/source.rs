@@ -45,6 +45,13 @@ impl Sources {
         self.iter().filter(|source| source.incidents_of == source.name)
     }
 
+    /// Rank of a source whose deployments may be the same as those of other sources: the event API is first, and the
+    /// others follow in the order of the table.
+    pub fn deployment_rank(self, name: &str) -> usize {
+        let place = self.iter().position(|source| source.name.as_str() == name);
+        if name == SourceName::API.as_str() { 0 } else { 1 + place.unwrap_or(self.0.len()) }
+    }
+
     /// All of them.
     pub fn iter(self) -> impl Iterator<Item = &'static Source> {
         self.0.iter().copied()

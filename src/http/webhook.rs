@@ -75,11 +75,11 @@ pub(super) async fn receive(State(intake): State<Arc<WebhookIntake>>, request: R
     match intake.keep(signed).await {
         Ok(recorded) => {
             intake.source.accepted(recorded.as_str(), test, received_at);
-            if let Some((event, event_type, incident)) = log_fields {
+            if let Some((event, event_type, about)) = log_fields {
                 tracing::debug!(
                     event,
                     event_type,
-                    incident,
+                    about,
                     status = recorded.as_str(),
                     "a webhook was accepted"
                 );
@@ -145,13 +145,13 @@ impl Signed {
         Ok(Self { delivery, heading })
     }
 
-    /// Event id, event type and incident, for the log.
+    /// Event id, event type, and incident or deployment, for the log.
     fn names(&self) -> (String, String, Option<String>) {
         let text = |text: &str| printable(text);
         match &self.heading {
             Ok(heading) => {
-                let incident = heading.incident.as_ref().map(|incident| text(incident.as_str()));
-                (text(&heading.id), text(&heading.event_type), incident)
+                let about = heading.subject.as_ref().map(|subject| text(&subject.to_string()));
+                (text(&heading.id), text(&heading.event_type), about)
             }
             Err(_) => (String::new(), String::new(), None),
         }

@@ -8,6 +8,7 @@ use std::path::Path;
 use fastrand::Rng;
 use pagerduty_dora::catalog;
 use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::event::EventSubject;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources::pagerduty::payload;
 use pagerduty_dora::sources::pagerduty::signature::{SigningSecrets, sign};
@@ -126,10 +127,7 @@ fn a_body_is_read_in_the_same_way_when_it_arrives_and_later() {
             (Ok(heading), Ok(event)) => {
                 assert_eq!((&heading.id, &*heading.event_type), (&event.id, &*event.event_type));
                 assert_eq!(heading.occurred_at, event.occurred_at);
-                assert_eq!(
-                    heading.incident.as_ref(),
-                    event.subject.as_ref().map(|subject| &subject.incident)
-                );
+                assert_eq!(heading.subject.as_ref(), event.subject.as_ref().map(EventSubject::id).as_ref());
                 assert_eq!(payload::stored(body), Some(event));
             }
             (heading, event) => {

@@ -111,7 +111,7 @@ impl<'a> Day<'a> {
             let heading = payload::heading(webhook.as_bytes())?;
             self.pass(Some(heading.occurred_at)).await?;
             self.api.happened(webhook, true)?;
-            lost = heading.incident;
+            lost = heading.incident().cloned();
             let incident = lost.as_ref().map(IncidentId::to_string).unwrap_or_default();
             line(heading.occurred_at, &heading.event_type, &incident, "lost");
         }
@@ -166,7 +166,7 @@ impl<'a> Day<'a> {
         let answer = self.pagerduty.send(webhook.as_bytes().to_vec()).await?;
         ensure!(answer.status == 202, "a webhook was answered {}: {}", answer.status, answer.body);
         let Status { status } = serde_json::from_str(&answer.body)?;
-        let incident = heading.incident.map(|incident| incident.to_string()).unwrap_or_default();
+        let incident = heading.subject.map(|subject| subject.to_string()).unwrap_or_default();
         let result = format!("{} {status}", answer.status);
         line(heading.occurred_at, &heading.event_type, &incident, &result);
         Ok(())

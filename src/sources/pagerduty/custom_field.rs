@@ -77,7 +77,7 @@ mod tests {
     use crate::sources::pagerduty::payload;
 
     fn deployment(body: &str) -> Option<NamedDeployment> {
-        payload::parse(body.as_bytes()).unwrap().subject.unwrap().deployment
+        payload::parse(body.as_bytes()).unwrap().about_incident().unwrap().deployment.clone()
     }
 
     #[test]

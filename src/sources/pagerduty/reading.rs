@@ -12,7 +12,7 @@ use super::event_type;
 use super::name::{NAME, READ_NAME};
 use super::payload::{self, NotUnderstood, RESOLUTION_NOTE};
 use super::rest::{LogEntry, LogKind, Note};
-use crate::domain::event::{Event, EventKind, Heading, NamedDeployment, ReadEvent};
+use crate::domain::event::{Event, EventKind, EventSubject, Heading, NamedDeployment, ReadEvent};
 use crate::domain::id::IncidentId;
 use crate::domain::named::in_note;
 use crate::domain::source::Source;
@@ -257,7 +257,7 @@ fn kind(event_type: &str) -> Option<(&'static str, EventKind)> {
 fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
     let mut event = payload::parse_read(body, kind)?;
     if event.event_type == NOTES
-        && let Some(subject) = &mut event.subject
+        && let Some(EventSubject::Incident(subject)) = &mut event.subject
         && subject.deployment.is_none()
     {
         subject.deployment = Some(NamedDeployment::Note(None));

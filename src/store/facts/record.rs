@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::delivery::Delivery;
 use super::event;
 use super::failure_key::failure_key;
-use crate::domain::event::Heading;
+use crate::domain::event::{Heading, SubjectId};
 use crate::domain::id::FailureId;
 use crate::log_limit::LogLimit;
 use crate::store::engine::backlog::Unfolded;
@@ -72,12 +72,13 @@ pub(in crate::store) fn keep(
         return Ok(is_duplicate.then_some(Recorded::Duplicate));
     };
     session.changes.kept = Some(row);
-    match &heading.incident {
-        Some(incident) => {
+    match &heading.subject {
+        Some(SubjectId::Incident(incident)) => {
             let failure_key = failure_key(&FailureId::of_incident(incident));
             session.changes.to_fold.push(Unfolded { failure_key, row });
             Ok(Some(Recorded::Accepted))
         }
+        Some(SubjectId::Deployment(_)) => Ok(Some(Recorded::Accepted)),
         None => Ok(Some(Recorded::Ignored)),
     }
 }

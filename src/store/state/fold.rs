@@ -50,7 +50,7 @@ fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<Ev
         let Some(row) = rows.next()? else { continue };
         let Some(body) = row.get_ref(1)?.as_blob_or_null()? else { continue };
         let event = (source(session.settings.sources, row, 2)?.parse)(body);
-        let incident = event.as_ref().and_then(|event| Some(event.subject.as_ref()?.incident.clone()));
+        let incident = event.as_ref().and_then(|event| Some(event.about_incident()?.incident.clone()));
         if let (Some(event), Some(incident)) = (event, incident) {
             let received_at = Timestamp::from_nanos(row.get(0)?);
             events.push(EventToFold { row: id, failure_key, incident, event, received_at });
@@ -124,8 +124,8 @@ pub(in crate::store) fn left_over(
     while let Some(row) = rows.next()? {
         left.up_to = row.get(0)?;
         let event = (source(settings.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?);
-        if let Some(subject) = event.and_then(|event| event.subject) {
-            let failure_key = failure_key(&FailureId::of_incident(&subject.incident));
+        if let Some(about) = event.as_ref().and_then(Event::about_incident) {
+            let failure_key = failure_key(&FailureId::of_incident(&about.incident));
             left.events.push(Unfolded { failure_key, row: left.up_to });
         }
     }
