@@ -81,6 +81,12 @@ impl RepositoryGlob {
         &self.0
     }
 
+    /// Regular expression that matches the same names in lower case.
+    pub(super) fn to_expression(&self) -> String {
+        let parts: Vec<String> = self.0.split('*').map(regex::escape).collect();
+        format!(r"\A{}\z", parts.join("(?s:.*)"))
+    }
+
     fn matches(&self, repository: &str) -> bool {
         let repository = repository.to_lowercase();
         let mut parts = self.0.split('*');
@@ -121,6 +127,10 @@ impl WholePattern {
         &self.written
     }
 
+    /// The expression that matches whole texts only.
+    pub(super) fn whole(&self) -> &str {
+        self.whole.as_str()
+    }
 
     /// Names of the groups.
     pub fn groups(&self) -> impl Iterator<Item = &str> {

@@ -17,8 +17,9 @@ pub struct Heading {
     pub id: String,
     /// Type of the event, in the source's words.
     pub event_type: Cow<'static, str>,
-    /// Time of the event.
-    pub occurred_at: Timestamp,
+    /// Time of the event. `None` if it has none: then it is stored with the time of its receipt. An event about an incident
+    /// or a deployment always has a time.
+    pub occurred_at: Option<Timestamp>,
     /// Incident or deployment that the event is about. `None` in the same cases as [`Event::subject`].
     pub subject: Option<SubjectId>,
     /// `true` if a time of the incident lies in the year 9999, which counts as absent (rule 4).
@@ -65,7 +66,7 @@ pub struct Event {
     pub id: String,
     /// Type of the event as it was sent, even if the program does not know it.
     pub event_type: String,
-    /// Time of the event.
+    /// Time of the event. [`Timestamp::MIN`] if it has none: then it is about no incident and no deployment.
     pub occurred_at: Timestamp,
     /// Origin: sent by the source, or read by the program.
     pub origin: Origin,
@@ -108,12 +109,16 @@ impl Event {
         }
     }
 
-    /// Fields that are needed to store an event that was read.
-    pub fn heading_of_read(&self) -> Heading {
+    fn has_time(&self) -> bool {
+        self.occurred_at != Timestamp::MIN
+    }
+
+    /// Fields that are needed to store the event, if its source has no faster way of reading them.
+    pub fn heading(&self) -> Heading {
         Heading {
             id: self.id.clone(),
             event_type: self.event_type.clone().into(),
-            occurred_at: self.occurred_at,
+            occurred_at: self.has_time().then_some(self.occurred_at),
             subject: self.subject.as_ref().map(EventSubject::id),
             has_placeholder_time: false,
             is_test: false,

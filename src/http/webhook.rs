@@ -71,10 +71,14 @@ pub(super) async fn receive(State(intake): State<Arc<WebhookIntake>>, request: R
     let received_at = signed.delivery.received_at;
     let test = signed.heading.as_ref().ok().filter(|heading| heading.is_test);
     let test = test.map(|heading| heading.event_type.to_string());
+    let advice = signed.advice(&intake.source.webhooks);
     let log_fields = tracing::enabled!(tracing::Level::DEBUG).then(|| signed.names());
     match intake.keep(signed).await {
         Ok(recorded) => {
             intake.source.accepted(recorded.as_str(), test, received_at);
+            if let Some(advice) = advice.filter(|_| recorded == Recorded::Ignored) {
+                tracing::warn!("{advice}");
+            }
             if let Some((event, event_type, about)) = log_fields {
                 tracing::debug!(
                     event,
@@ -103,7 +107,7 @@ impl WebhookIntake {
     /// Stores the delivery. `Ok` means that it is on disk.
     async fn keep(&self, Signed { delivery, heading }: Signed) -> Result<Recorded, StoreError> {
         let received_at = delivery.received_at;
-        let occurred_at = heading.as_ref().ok().map(|heading| heading.occurred_at);
+        let occurred_at = heading.as_ref().ok().and_then(|heading| heading.occurred_at);
         // After a timeout the event may still be stored. Then the resent event is a duplicate.
         let recorded = match heading {
             Ok(heading) => in_time(self.store.record(heading, delivery)).await?,
@@ -143,6 +147,12 @@ impl Signed {
         let (source, received_at) = (webhooks.source, intake.clock.now());
         let delivery = Delivery { source, id, received_at, body: bytes, reservation };
         Ok(Self { delivery, heading })
+    }
+
+    /// Advice about the set-up of the webhook, if this is a test event.
+    fn advice(&self, webhooks: &Webhooks) -> Option<String> {
+        self.heading.as_ref().ok().filter(|heading| heading.is_test)?;
+        (webhooks.advice_after_test)(&self.delivery.body)
     }
 
     /// Event id, event type, and incident or deployment, for the log.

@@ -126,7 +126,7 @@ fn a_body_is_read_in_the_same_way_when_it_arrives_and_later() {
         match (payload::heading(body), payload::parse(body)) {
             (Ok(heading), Ok(event)) => {
                 assert_eq!((&heading.id, &*heading.event_type), (&event.id, &*event.event_type));
-                assert_eq!(heading.occurred_at, event.occurred_at);
+                assert_eq!(heading.occurred_at, Some(event.occurred_at));
                 assert_eq!(heading.subject.as_ref(), event.subject.as_ref().map(EventSubject::id).as_ref());
                 assert_eq!(payload::stored(body), Some(event));
             }

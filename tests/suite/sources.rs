@@ -67,7 +67,7 @@ fn heading(body: &[u8]) -> Result<Heading, String> {
     Ok(Heading {
         id: event.id,
         event_type: event.event_type.into(),
-        occurred_at: event.occurred_at,
+        occurred_at: Some(event.occurred_at),
         subject: event.subject.as_ref().map(EventSubject::id),
         has_placeholder_time: false,
         is_test: false,
@@ -212,6 +212,7 @@ fn made_up_webhooks() -> Webhooks {
             remedy: "Ask",
         },
         resend_sentence: "It sends again",
+        advice_after_test: |_| None,
     }
 }
 

@@ -109,11 +109,12 @@ impl<'a> Day<'a> {
         let mut lost = None;
         for webhook in LOST {
             let heading = payload::heading(webhook.as_bytes())?;
-            self.pass(Some(heading.occurred_at)).await?;
+            let occurred_at = heading.occurred_at.context(NO_TIME)?;
+            self.pass(Some(occurred_at)).await?;
             self.api.happened(webhook, true)?;
             lost = heading.incident().cloned();
             let incident = lost.as_ref().map(IncidentId::to_string).unwrap_or_default();
-            line(heading.occurred_at, &heading.event_type, &incident, "lost");
+            line(occurred_at, &heading.event_type, &incident, "lost");
         }
         self.api.disable();
         line(self.clock.now(), "subscription", SUBSCRIPTION, "disabled");
@@ -157,18 +158,19 @@ impl<'a> Day<'a> {
 
     async fn deliver(&mut self, webhook: &str) -> anyhow::Result<()> {
         let heading = payload::heading(webhook.as_bytes())?;
-        while let Some(deployed) = self.pipeline.next_before(heading.occurred_at)? {
+        let occurred_at = heading.occurred_at.context(NO_TIME)?;
+        while let Some(deployed) = self.pipeline.next_before(occurred_at)? {
             self.pass(Some(Timestamp::parse(deployed.finished_at)?)).await?;
             self.deploy(&deployed).await?;
         }
-        self.pass(Some(heading.occurred_at)).await?;
+        self.pass(Some(occurred_at)).await?;
         self.api.happened(webhook, false)?;
         let answer = self.pagerduty.send(webhook.as_bytes().to_vec()).await?;
         ensure!(answer.status == 202, "a webhook was answered {}: {}", answer.status, answer.body);
         let Status { status } = serde_json::from_str(&answer.body)?;
         let incident = heading.subject.map(|subject| subject.to_string()).unwrap_or_default();
         let result = format!("{} {status}", answer.status);
-        line(heading.occurred_at, &heading.event_type, &incident, &result);
+        line(occurred_at, &heading.event_type, &incident, &result);
         Ok(())
     }
 
@@ -239,6 +241,9 @@ impl<'a> Day<'a> {
         }
     }
 }
+
+/// Error about a webhook of the story.
+const NO_TIME: &str = "a webhook of the story has no time";
 
 fn line(at: Timestamp, what: &str, subject: &str, result: &str) {
     print_out(format_args!("  {:<24}  {what:<26} {subject:<14}  {result}", at.to_string()));

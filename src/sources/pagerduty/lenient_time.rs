@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::lenient::Shape;
 use crate::domain::timestamp::{Timestamp, TimestampError};
+use crate::sources::lenient::Shape;
 
 /// Prefix of the times that many systems use for "never": `9999-12-31T23:59:59Z`.
 const NEVER: &str = "9999-";

@@ -8,7 +8,6 @@ use serde::de::value::MapAccessDeserializer;
 
 use super::custom_field::{CustomField, named_in_field};
 use super::event_type;
-use super::lenient::{Lenient, Shape};
 use super::lenient_time::LenientTime;
 use super::name::NAME;
 pub use super::not_understood::NotUnderstood;
@@ -22,6 +21,7 @@ use crate::domain::name::{name, trimmed};
 use crate::domain::named::in_note;
 use crate::domain::surrogates;
 use crate::domain::timestamp::Timestamp;
+use crate::sources::lenient::{Lenient, Shape};
 
 /// Prefix that PagerDuty adds to a note that is typed while resolving.
 pub(super) const RESOLUTION_NOTE: &str = "resolution note:";
@@ -65,7 +65,7 @@ pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
         Heading {
             id: event.id.into_owned(),
             event_type,
-            occurred_at,
+            occurred_at: Some(occurred_at),
             subject: incident.map(SubjectId::Incident),
             has_placeholder_time,
             is_test,

@@ -270,7 +270,7 @@ fn stored(body: &[u8]) -> Option<Event> {
 }
 
 fn heading_or_reason(body: &[u8]) -> Result<Heading, String> {
-    parse(body).map(|event| event.heading_of_read()).map_err(|error| error.to_string())
+    parse(body).map(|event| event.heading()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ fn the_heading_has_the_same_values_as_the_whole_event() {
         let body = std::fs::read(file.unwrap().path()).unwrap();
         let (heading, event) = (heading(&body).unwrap(), parse(&body).unwrap());
         let subject = event.subject.as_ref().map(EventSubject::id);
-        assert_eq!((heading.id, heading.occurred_at), (event.id, event.occurred_at));
+        assert_eq!((heading.id, heading.occurred_at), (event.id, Some(event.occurred_at)));
         assert_eq!((&*heading.event_type, heading.subject), (&*event.event_type, subject));
     }
 }
