@@ -166,3 +166,6 @@ impl DeploymentHistory {
         });
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

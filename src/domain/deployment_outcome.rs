@@ -194,3 +194,6 @@ impl Decision<'_> {
         Ok(name(&filled).map(str::to_owned))
     }
 }
+
+#[cfg(test)]
+mod tests;

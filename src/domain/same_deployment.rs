@@ -64,3 +64,6 @@ pub fn duplicates<'a>(candidates: &[Candidate<'a>]) -> BTreeMap<&'a DeploymentId
     }
     duplicates
 }
+
+#[cfg(test)]
+mod tests;
