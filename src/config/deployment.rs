@@ -206,11 +206,13 @@ impl DeploymentSection {
             |source: &&SourceWord| self.source.is_left_out() || self.source.values().contains(source);
         let sources: Vec<SourceWord> = configured.iter().filter(wanted).copied().collect();
         if sources.is_empty() {
-            let names: Vec<String> =
-                self.source.values().iter().map(|one| format!("[{}]", one.as_str())).collect();
-            let names =
-                if names.is_empty() { "[github] and [gitlab]".to_owned() } else { names.join(" and ") };
-            return Some(format!("{names} receives no webhooks: give it signing_secrets"));
+            let named = self.source.values().iter().map(|one| format!("[{}]", one.as_str()));
+            let mut named: Vec<String> = named.collect();
+            if named.is_empty() {
+                named.push("[github] or [gitlab]".to_owned());
+            }
+            let sections = named.join(" or ");
+            return Some(format!("no webhooks of its sources are received: give {sections} signing_secrets"));
         }
         let untold = |source: &SourceWord| {
             self.regexes()

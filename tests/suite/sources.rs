@@ -32,7 +32,7 @@ use crate::store_edit;
 /// A source whose bodies are four words: the event's id, its type, the incident's id, and a time.
 static MADE_UP: Source = Source {
     name: SourceName::new("madeup"),
-    incidents_of: SourceName::new("madeup"),
+    incidents_of: Some(SourceName::new("madeup")),
     title: "Made-up",
     heading,
     parse,

@@ -23,7 +23,7 @@ use crate::domain::source::Source;
 /// GitHub, with the functions that read its bodies.
 pub static SOURCE: Source = Source {
     name: NAME,
-    incidents_of: NAME,
+    incidents_of: None,
     title: "GitHub",
     heading: payload::heading_or_reason,
     parse: payload::stored,

@@ -21,7 +21,7 @@ use crate::domain::source::Source;
 /// GitLab, with the functions that read its bodies.
 pub static SOURCE: Source = Source {
     name: NAME,
-    incidents_of: NAME,
+    incidents_of: None,
     title: "GitLab",
     heading: payload::heading_or_reason,
     parse: payload::stored,

@@ -16,9 +16,18 @@ pub enum NotUnderstood {
     #[error("deployment: {0} is missing, or has a value of another type")]
     Missing(&'static str),
     /// The time is not a time with an offset, or an impossible one.
-    #[error("status_changed_at {0}")]
+    #[error("status_changed_at {}", of_time(*.0))]
     StatusTime(TimestampError),
     /// The project's address has no host that can be part of an id.
     #[error("project.web_url has no host and path that can be part of an id")]
     NoInstance,
+}
+
+fn of_time(error: TimestampError) -> String {
+    match error {
+        TimestampError::Malformed => {
+            "is not a time with an offset such as 2026-11-02 11:03:30 +0100".to_owned()
+        }
+        TimestampError::OutOfRange => error.to_string(),
+    }
 }

@@ -27,7 +27,7 @@ use crate::domain::source::Source;
 /// PagerDuty, with the functions that read its bodies.
 pub static SOURCE: Source = Source {
     name: NAME,
-    incidents_of: NAME,
+    incidents_of: Some(NAME),
     title: "PagerDuty",
     heading: payload::heading_or_reason,
     parse: payload::stored,

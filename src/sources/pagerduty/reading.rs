@@ -21,7 +21,7 @@ use crate::domain::timestamp::Timestamp;
 /// PagerDuty's REST API. Its events are about the incidents of PagerDuty.
 pub static SOURCE: Source = Source {
     name: READ_NAME,
-    incidents_of: NAME,
+    incidents_of: Some(NAME),
     title: "PagerDuty's REST API",
     heading: heading_or_reason,
     parse: stored,
