@@ -20,8 +20,21 @@ pub struct AboutDeployment {
 }
 
 /// State of a deployment. Each source maps its own words to these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::VariantArray)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum DeploymentState {
     /// It waits for an approval, a timer, or a person.
     Waiting,
@@ -45,6 +58,11 @@ impl DeploymentState {
     /// Order of events with the same time: as the states follow each other.
     pub const fn rank(self) -> u8 {
         self as u8
+    }
+
+    /// Word in explanations.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The state in words, after "the deployment".

@@ -81,6 +81,7 @@ mod store_trouble;
 mod subscription;
 mod systemd;
 mod tls;
+mod told_deployments;
 mod torture;
 mod unread_log;
 mod unreliable;

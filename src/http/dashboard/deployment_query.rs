@@ -17,11 +17,14 @@ pub(in crate::http) struct DeploymentsPageQuery {
     since: Option<String>,
     until: Option<String>,
     pub(super) failed: bool,
+    /// `true` for the deployments that do not count.
+    pub(super) ignored: bool,
     pub(super) cursor: Option<String>,
 }
 
 impl FromQuery for DeploymentsPageQuery {
-    const NAMES: &'static [&'static str] = &["service", "team", "env", "since", "until", "failed", "cursor"];
+    const NAMES: &'static [&'static str] =
+        &["service", "team", "env", "since", "until", "failed", "ignored", "cursor"];
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         let text = |name| named(parameters.text(name));
@@ -33,6 +36,7 @@ impl FromQuery for DeploymentsPageQuery {
             since: text("since"),
             until: text("until"),
             failed: parameters.chosen("failed", &[true, false], word)?.unwrap_or(false),
+            ignored: parameters.chosen("ignored", &[true, false], word)?.unwrap_or(false),
             cursor: text("cursor"),
         })
     }
@@ -54,7 +58,7 @@ impl DeploymentsPageQuery {
             since: time("since", self.since.as_deref())?,
             until: time("until", self.until.as_deref())?,
             failed: self.failed,
-            ignored: false,
+            ignored: self.ignored,
             limit,
             cursor: self.cursor.clone(),
         })
@@ -76,7 +80,8 @@ impl DeploymentsPageQuery {
     /// Query of a link with the same filters, which continues at a cursor.
     pub(super) fn link(&self, cursor: Option<&str>) -> String {
         let fields = self.fields().map(|field| (field.name, field.value));
-        let rest = [("failed", self.failed.then_some("true")), ("cursor", cursor)];
+        let chosen = |is_chosen: bool| is_chosen.then_some("true");
+        let rest = [("failed", chosen(self.failed)), ("ignored", chosen(self.ignored)), ("cursor", cursor)];
         site::query(&[&fields[..], &rest[..]].concat())
     }
 
