@@ -29,7 +29,7 @@ const fn source(
 ) -> Source {
     Source {
         name: SourceName::new(name),
-        incidents_of: SourceName::new(name),
+        incidents_of: None,
         title: "A source of deployments",
         heading,
         parse,
@@ -110,7 +110,7 @@ fn gitlab(body: &[u8]) -> Option<Event> {
 }
 
 fn heading(event: Option<Event>) -> Result<Heading, String> {
-    Ok(event.ok_or("no event")?.heading_of_read())
+    Ok(event.ok_or("no event")?.heading())
 }
 
 fn heading_of_github(body: &[u8]) -> Result<Heading, String> {
