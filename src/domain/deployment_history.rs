@@ -18,13 +18,13 @@ struct Entry {
     facts: DeploymentFacts,
 }
 
-/// Position of an event among those of its deployment: time, then rank of the state, then id. The time of arrival never
-/// counts.
-type Position<'a> = (Timestamp, u8, &'a str);
+/// Position of an event among those of its deployment: time, then rank of the state, then id. A shorter id is the earlier
+/// one, because ids end with numbers that grow. The time of arrival never counts.
+type Position<'a> = (Timestamp, u8, usize, &'a str);
 
 impl Entry {
     fn position(&self) -> Position<'_> {
-        (self.at, self.state.rank(), &self.id)
+        (self.at, self.state.rank(), self.id.len(), &self.id)
     }
 }
 

@@ -24,6 +24,7 @@ mod dashboard_pages;
 mod datadog_ci;
 mod demo;
 mod deployment_listings;
+mod deployment_webhooks;
 mod deployments;
 mod descriptors;
 mod events_api;

@@ -145,7 +145,9 @@ struct Results {
 fn naive(events: &[Event]) -> Results {
     let mut events: Vec<(&Event, &AboutDeployment)> =
         events.iter().map(|event| (event, event.about_deployment().unwrap())).collect();
-    events.sort_by_key(|(event, about)| (event.occurred_at, about.state.rank(), event.id.clone()));
+    events.sort_by_key(|(event, about)| {
+        (event.occurred_at, about.state.rank(), event.id.len(), event.id.clone())
+    });
     let first = |state| events.iter().find(|(_, about)| about.state == state);
     let time = |state| first(state).map(|(event, _)| event.occurred_at);
     let deciding = first(DeploymentState::Succeeded);
