@@ -46,8 +46,8 @@ impl Candidate<'_> {
 
 /// The deployments that do not count, each with the deployment that counts in its place.
 ///
-/// A deployment that does not count itself takes no other's place. So all deployments of the same service, env and commit
-/// whose starts are within [`LONGEST_APART`] for each source in between are needed for a decision.
+/// A deployment that does not count itself takes no other's place. So a decision depends on deployments of earlier
+/// sources only, and each source in between adds [`LONGEST_APART`] to their greatest distance.
 pub fn duplicates<'a>(candidates: &[Candidate<'a>]) -> BTreeMap<&'a DeploymentId, &'a DeploymentId> {
     let mut in_order: Vec<&Candidate<'a>> = candidates.iter().collect();
     in_order.sort_by_key(|candidate| (candidate.rank, candidate.deployment.order()));

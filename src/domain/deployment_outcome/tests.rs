@@ -1,3 +1,5 @@
+use strum::VariantArray as _;
+
 use super::*;
 use crate::domain::deployment_history::tests::{event, history, second};
 use crate::domain::deployment_table::{PatternKey, RepositoryGlob, WholePattern};
@@ -50,7 +52,7 @@ fn table(services: &[&str], environment: &[&str]) -> DeploymentTable {
             .into_iter()
             .filter(|(_, list)| !list.is_empty())
             .collect(),
-        services: services.iter().map(|text| Template::parse(text).unwrap()).collect(),
+        services: services.iter().map(|text| template(text)).collect(),
         env: None,
         version: None,
         team: None,
@@ -58,8 +60,8 @@ fn table(services: &[&str], environment: &[&str]) -> DeploymentTable {
     }
 }
 
-fn template(text: &str) -> Option<Template> {
-    Some(Template::parse(text).unwrap())
+fn template(text: &str) -> Template {
+    Template::parse(text).unwrap()
 }
 
 /// The decision about a successful deployment: each that counts, or the reason why not.
@@ -121,9 +123,9 @@ fn without_tables_the_services_of_the_repository_count() {
 #[test]
 fn named_groups_and_facts_name_services_env_version_and_team() {
     let monorepo = DeploymentTable {
-        env: template("{env}"),
-        version: template("{ref}"),
-        team: template("team-{payload.service}"),
+        env: Some(template("{env}")),
+        version: Some(template("{ref}")),
+        team: Some(template("team-{payload.service}")),
         ..table(&["{service}"], &["(?<service>[a-z-]+)-(?<env>production|staging)"])
     };
     let policy = policy(vec![monorepo]);
@@ -140,11 +142,11 @@ fn an_empty_placeholder_does_not_count() {
     let counted = |table| decided(&facts("production"), &policy(vec![table]));
     let optional = table(&["web", "shop{region}"], &["production(?<region>-eu)?"]);
     assert_eq!(counted(optional), "{region} in services of the table \"shop\" is empty");
-    let env = DeploymentTable { env: template("{tier}"), ..table(&[], &[]) };
+    let env = DeploymentTable { env: Some(template("{tier}")), ..table(&[], &[]) };
     assert_eq!(counted(env), "{tier} in env of the table \"shop\" is empty");
-    let team = DeploymentTable { team: template("{payload.team}"), ..table(&[], &[]) };
+    let team = DeploymentTable { team: Some(template("{payload.team}")), ..table(&[], &[]) };
     assert_eq!(counted(team), "{payload.team} in team of the table \"shop\" is empty");
-    let version = DeploymentTable { version: template("v{payload.version}"), ..table(&[], &[]) };
+    let version = DeploymentTable { version: Some(template("v{payload.version}")), ..table(&[], &[]) };
     assert_eq!(counted(version), "4200001 shop production - -", "a deployment may have no version");
 }
 
@@ -226,7 +228,6 @@ fn only_a_success_counts() {
             DeploymentOutcome::NotCounted(reason) => reason.to_string(),
         }
     };
-    use strum::VariantArray as _;
     let reasons: Vec<String> =
         DeploymentState::VARIANTS.iter().map(|state| format!("{state:?}: {}", reason(*state))).collect();
     insta::assert_snapshot!(reasons.join("\n"), @r"
