@@ -10,6 +10,7 @@ use std::fmt;
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use hmac::digest::CtOutput;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -26,11 +27,13 @@ pub const TIMESTAMP_HEADER: &str = "webhook-timestamp";
 /// Header with the secret token.
 pub const TOKEN_HEADER: &str = "x-gitlab-token";
 
+type TokenDigest = CtOutput<Sha256>;
+
 /// Signing tokens and secret tokens that a request may have.
 pub struct Secrets {
     signing: HmacKeys,
-    /// Digests of the secret tokens. Comparing digests does not reveal how much of a guess was right.
-    tokens: Vec<[u8; 32]>,
+    /// Digests of the secret tokens, compared in constant time. A digest does not reveal the length of a token, either.
+    tokens: Vec<TokenDigest>,
 }
 
 impl Secrets {
@@ -66,8 +69,8 @@ impl Secrets {
     fn check_token(&self, headers: &HeaderMap) -> Result<(), SignatureError> {
         let token = headers.get(TOKEN_HEADER).ok_or(SignatureError::Missing)?;
         let sent = digest(token.as_bytes());
-        let matching = self.tokens.iter().filter(|known| **known == sent).count();
-        if matching > 0 { Ok(()) } else { Err(SignatureError::Mismatch) }
+        let is_known = self.tokens.iter().fold(false, |is_known, known| is_known | (*known == sent));
+        if is_known { Ok(()) } else { Err(SignatureError::Mismatch) }
     }
 }
 
@@ -95,8 +98,8 @@ pub fn sign(secret: &SecretString, id: &str, timestamp: &str, body: &[u8]) -> Op
     Some(made.collect())
 }
 
-fn digest(token: &[u8]) -> [u8; 32] {
-    Sha256::digest(token).into()
+fn digest(token: &[u8]) -> TokenDigest {
+    TokenDigest::new(Sha256::digest(token))
 }
 
 /// A signature: `v1,` and 32 bytes in base64.
