@@ -49,3 +49,25 @@ fn fields(deployment: &Deployment, ignored_because: Option<&str>) -> BTreeMap<&'
     fields.extend(of_counted.map(|(field, value)| (field, if is_ignored { Value::Null } else { value })));
     fields
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::deployment::tests::deployment;
+
+    #[test]
+    fn only_the_fields_of_a_deployment_that_counts_are_compared() {
+        let made = deployment("1", "checkout", "10:00", "10:05");
+        let fields = |before, after| {
+            let changed = ChangedDeployment::between(before, after).changes;
+            changed.into_iter().map(|change| change.field).collect::<Vec<_>>()
+        };
+        assert!(fields(Some((&made, None)), (&made, None)).is_empty());
+        let renamed = Deployment { service: "cart".to_owned(), ..made.clone() };
+        assert_eq!(fields(Some((&made, None)), (&renamed, None)), ["service"]);
+        assert!(fields(Some((&made, Some("x"))), (&renamed, Some("x"))).is_empty());
+        let stopped = fields(Some((&made, None)), (&made, Some("x")));
+        assert_eq!(stopped.len(), 9, "{stopped:?}");
+        assert!(fields(None, (&made, None)).contains(&"ignored".to_owned()));
+    }
+}

@@ -98,7 +98,7 @@ fn counts(view: &DeploymentView) -> Why {
         None if view.source == SourceName::API => {
             why("counts", "yes", "every deployment that is sent to the event API counts")
         }
-        None => why("counts", "yes", "nothing ignores it"),
+        None => why("counts", "yes", "it succeeded, and nothing ignores it"),
     }
 }
 
@@ -210,16 +210,20 @@ mod tests {
             remediates: Vec::new(),
             is_rollback: false,
             is_pending: true,
-            ignored_because: Some("the shop monorepo".to_owned()),
             source: SourceName::new("github"),
             ..view()
         };
         insta::assert_snapshot!(shown(&view, None), @r"
         source: github: reported by this source; an older version of the program stored it, without the time
-        counts: no: the shop monorepo
+        counts: yes: it succeeded, and nothing ignores it
         failed: no: no failure that counts is linked to it
         is_rollback: no: v1 was not deployed to this service and env before, or was deployed just before
         pending: yes: a failure that begins by 2026-11-01T11:05:00Z (its end plus dora.link_window) can still be linked to it
+        ");
+        let ignored = DeploymentView { ignored_because: Some("the shop monorepo".to_owned()), ..view };
+        insta::assert_snapshot!(shown(&ignored, None), @r"
+        source: github: reported by this source; an older version of the program stored it, without the time
+        counts: no: the shop monorepo
         ");
     }
 

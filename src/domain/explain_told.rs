@@ -11,13 +11,7 @@ use super::told_deployment::told;
 /// Explains a deployment of a source: its state, its times, the table that decides, and the facts that tables match.
 pub fn explain_told(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy) -> Vec<Why> {
     let mut reasons = Vec::new();
-    reasons.extend(history.state().map(|state| {
-        why(
-            "state",
-            state.as_str(),
-            "its last event; a deployment that succeeded once counts, whatever follows",
-        )
-    }));
+    reasons.extend(history.state().map(|state| why("state", state.as_str(), "its last event")));
     if let Some(span) = history.span() {
         reasons.push(moment("started_at", &span.start));
         reasons.push(moment("finished_at", &span.end));
@@ -77,4 +71,23 @@ pub fn still_there(backend: &str, revision: i64) -> Why {
              still count it"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::deployment_event::DeploymentState;
+    use crate::domain::deployment_history::tests::{event, history};
+    use crate::domain::told_deployment::tests::{facts, id, policy};
+
+    #[test]
+    fn each_time_names_its_event_and_the_table_its_action() {
+        let events = [
+            event("status:1", DeploymentState::InProgress, 10, facts("production")),
+            event("status:2", DeploymentState::Succeeded, 60, facts("production")),
+        ];
+        let line = |why: &Why| format!("{}: {}: {}", why.about, why.value, why.because);
+        let lines: Vec<String> = explain_told(&id(), &history(&events), &policy()).iter().map(line).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
 }

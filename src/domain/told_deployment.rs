@@ -78,3 +78,51 @@ pub fn told(facts: &DeploymentFacts) -> impl Iterator<Item = (String, &str)> {
     let payload = facts.payload.iter().flatten();
     texts.chain(payload.map(|(key, value)| (format!("payload.{key}"), value.as_str())))
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::domain::deployment_event::DeploymentState;
+    use crate::domain::deployment_history::tests::{event, history, second};
+    use crate::domain::source_name::SourceName;
+
+    pub(in crate::domain) fn id() -> SourceDeploymentId {
+        SourceDeploymentId::new(&SourceName::new("github"), "github.com", 7).unwrap()
+    }
+
+    pub(in crate::domain) fn facts(environment: &str) -> DeploymentFacts {
+        DeploymentFacts {
+            repository: Some("acme/shop/cart".to_owned()),
+            environment: Some(environment.to_owned()),
+            job: Some("deploy".to_owned()),
+            payload: Some([("region".to_owned(), "eu".to_owned())].into()),
+            created_at: Some(second(0)),
+            ..DeploymentFacts::default()
+        }
+    }
+
+    pub(in crate::domain) fn policy() -> Policy {
+        Policy { default_env: "production".to_owned(), ..Policy::default() }
+    }
+
+    #[test]
+    fn a_deployment_that_does_not_count_shows_what_a_table_can_match() {
+        let events = [event("a", DeploymentState::InProgress, 60, facts("staging"))];
+        let [made] = made(&id(), &history(&events), &policy()).try_into().unwrap();
+        let reason = made.ignored_because.unwrap();
+        assert!(reason.contains("staging is not production"), "{reason}");
+        let Deployment { service, env, started_at, finished_at, tags, .. } = made.deployment;
+        assert_eq!((service.as_str(), env.as_str()), ("cart", "staging"));
+        assert_eq!((started_at, finished_at), (second(0), second(60)));
+        let told = ["environment:staging", "job:deploy", "payload.region:eu", "repository:acme/shop/cart"];
+        assert_eq!(tags.into_iter().collect::<Vec<_>>(), told);
+    }
+
+    #[test]
+    fn a_deployment_that_counts_has_no_reason() {
+        let events = [event("a", DeploymentState::Succeeded, 60, facts("production"))];
+        let [made] = made(&id(), &history(&events), &policy()).try_into().unwrap();
+        assert_eq!((made.ignored_because, made.deployment.tags.len()), (None, 0));
+        assert_eq!(made.deployment.id.as_str(), "github:github.com:deployment:7");
+    }
+}

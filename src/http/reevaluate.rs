@@ -39,13 +39,11 @@ impl FromQuery for ReevaluateQuery {
     const NAMES: &'static [&'static str] = &["policy", "since", "part", "after"];
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
+        let part = parameters.word("part", &PARTS, ReevaluatePart::as_str)?.unwrap_or_default();
         Ok(Self {
             policy: parameters.required("policy")?,
             since: parameters.text("since"),
-            from: ReevaluatePlace {
-                part: parameters.chosen("part", &PARTS, ReevaluatePart::as_str)?.unwrap_or_default(),
-                after: parameters.row("after")?,
-            },
+            from: ReevaluatePlace { part, after: parameters.row("after")? },
         })
     }
 }

@@ -17,7 +17,7 @@ use super::format::{NO_DATA, safe_text, text_or_dash};
 use super::links::{self, Failures};
 use super::page::{Place, Section, facts, heading, notice, page, way_back};
 use super::site::Site;
-use super::story::decisions;
+use super::story::{decisions, event_table};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment_view::PendingRule;
 use crate::domain::explain::Why;
@@ -104,6 +104,10 @@ fn deployment_page(site: &Site, data: &DeploymentData) -> Html<String> {
         (linked_failures(site, &linked(data, ("fixed", "Failures that it fixed"), FIXED, &view.remediates)))
         h2 #why { "Decisions" }
         div.card { (decisions(other_decisions(&data.story.why), |why| decided(site, why, data))) }
+        @if !data.story.events.is_empty() {
+            h2 #events { "Events" }
+            div.card { (event_table(site, "Events about the deployment", &data.story.events, |_| false)) }
+        }
         h2 #attempts { "Backends" }
         (attempts_of_deployment(site, &data.story))
     };

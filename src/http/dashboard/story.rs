@@ -21,7 +21,7 @@ use crate::domain::related_change::{DECIDE_NOTHING, RelatedChange};
 use crate::http::api_error::ApiError;
 use crate::http::failures::{FailureLookup, StoryLookup, UNKNOWN_FAILURE};
 use crate::http::token::Token;
-use crate::store::{DeadRow, Story};
+use crate::store::{DeadRow, ReceivedEvent, Story};
 
 /// Field of the reason that names the deployment that fixed a failure (see `domain/explain.rs`).
 const REMEDIATION: &str = "remediation";
@@ -185,16 +185,29 @@ pub(super) fn decisions<'a>(
 }
 
 fn events(site: &Site, story: &Story) -> Markup {
+    let was_read = |event: &ReceivedEvent| {
+        story.failure.as_ref().is_some_and(|listed| event.was_read(&listed.failure.source))
+    };
+    event_table(site, "Events about the failure", &story.events, was_read)
+}
+
+/// Table of events. `was_read` tells those that no webhook told.
+pub(super) fn event_table(
+    site: &Site,
+    caption: &str,
+    events: &[ReceivedEvent],
+    was_read: impl Fn(&ReceivedEvent) -> bool,
+) -> Markup {
     html! {
         table.cards {
-            caption.hidden { "Events about the failure" }
+            caption.hidden { (caption) }
             thead { tr { th scope="col" { "Event" } th scope="col" { "Occurred" } th scope="col" { "Received" }
                 th.number scope="col" { "Duplicates" } } }
-            tbody { @for event in &story.events {
+            tbody { @for event in events {
                 tr {
                     th scope="row" {
                         (safe_text(&event.event_type))
-                        @if story.failure.as_ref().is_some_and(|listed| event.was_read(&listed.failure.source)) {
+                        @if was_read(event) {
                             span.quiet { " read, no webhook" }
                         }
                     }

@@ -7,13 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::DatabaseError;
-
-/// Migrations in order, never changed once released. `PRAGMA user_version` counts the applied ones.
-const MIGRATIONS: [&str; 3] = [
-    include_str!("migrations/0001_initial.sql"),
-    include_str!("migrations/0002_listings.sql"),
-    include_str!("migrations/0003_told_deployments.sql"),
-];
+use super::migrations::MIGRATIONS;
 
 /// Number of the newest schema. A store has it once this version of the program has opened it for writing.
 #[expect(clippy::cast_possible_truncation, reason = "there are a handful of them")]

@@ -220,7 +220,7 @@ pub(super) fn apply(
     told: &ToldDeployment,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let origin = origin(told);
+    let origin = origin(told)?;
     for wanted in wanted(session.db(), told, &session.settings.policy)? {
         if wanted.is_new() && !remove_unused(session, &wanted)? {
             save(session, &wanted.deployment, (&origin, &wanted.standing), now)?;
@@ -248,9 +248,10 @@ fn remove_unused(session: &Session<'_>, wanted: &Wanted) -> rusqlite::Result<boo
     Ok(!is_told)
 }
 
-fn origin(told: &ToldDeployment) -> Origin {
-    let source = SourceName::parse(told.id.source()).unwrap_or(SourceName::API);
-    Origin { source, told: Some(told.row) }
+fn origin(told: &ToldDeployment) -> rusqlite::Result<Origin> {
+    let source = told.id.source();
+    let source = SourceName::parse(source).ok_or_else(|| unknown_word(1, source))?;
+    Ok(Origin { source, told: Some(told.row) })
 }
 
 /// The standing until duplicates are decided at the end of the transaction.
