@@ -14,6 +14,7 @@ use super::instance::{Instance, MAX_WAIT, POLL_INTERVAL};
 use super::pagerduty_api::{PagerDutyApi, SUBSCRIPTION};
 use super::past;
 use super::story::{DEPLOYMENTS, DemoDeployment, GAP, GAP_CLOSED, LOST, STORY};
+use super::told::{self, Forges, TOLD};
 use crate::cli::send::Sender;
 use crate::cli::table::print_out;
 use crate::clock::{Clock, ManualClock};
@@ -138,6 +139,37 @@ impl<'a> Day<'a> {
         line(closed_at, "read from PagerDuty", lost.as_str(), "repaired");
         self.pass(None).await?;
         print_out("");
+        Ok(())
+    }
+
+    /// Has GitHub and GitLab tell of deployments, and an incident follow one of them.
+    pub(super) async fn tell_deployments(&mut self, forges: &Forges) -> anyhow::Result<()> {
+        print_out(told::SAYS);
+        for (forge, webhook) in TOLD {
+            let event = forge.event(webhook)?;
+            self.pass(Some(event.occurred_at)).await?;
+            let Status { status } = serde_json::from_str(&forges.send(self.daemon, forge, webhook).await?)?;
+            let about = event.about_deployment().context("a webhook of the story is about no deployment")?;
+            let id = about.deployment.as_str();
+            let number = id.rsplit(':').next().unwrap_or(id);
+            let what = format!("{} {}", forge.name(), about.state.in_words());
+            line(event.occurred_at, &what, number, &format!("202 {status}"));
+        }
+        for webhook in told::INCIDENT {
+            self.deliver(webhook).await?;
+        }
+        self.pass(None).await?;
+        let ignored: Value = self.daemon.get("deployments?ignored=true").await?;
+        for deployment in ignored["deployments"].as_array().into_iter().flatten() {
+            let text = |field: &str| deployment[field].as_str().unwrap_or_default();
+            print_out(format_args!("  {} does not count: {}", text("id"), text("reason")));
+        }
+        let failures = self.daemon.failures().await?;
+        // The newest failure comes first.
+        let last = failures.first().context("there is no failure")?;
+        let (incident, cause) = (last.failure.incident.as_deref(), last.failure.deployment.as_deref());
+        let cause = cause.context("the last failure is linked to no deployment")?;
+        print_out(format_args!("  {} was caused by {cause}\n", incident.unwrap_or_default()));
         Ok(())
     }
 
