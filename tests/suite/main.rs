@@ -86,6 +86,7 @@ mod told_deployments;
 mod torture;
 mod unread_log;
 mod unreliable;
+mod ways_in;
 
 /// The slow model of links, shared with the domain's own tests.
 #[path = "../../src/domain/link/tests/model.rs"]

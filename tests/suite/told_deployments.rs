@@ -32,7 +32,7 @@ use crate::harness::time;
 use crate::store_edit;
 
 /// Months in the normal run. `TOLD_MONTHS` sets another number.
-const MONTHS: u64 = 40;
+const MONTHS: u64 = 12;
 
 const BACKEND: &str = r#"
 [[backend]]
