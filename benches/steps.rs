@@ -37,7 +37,7 @@ fn main() -> anyhow::Result<()> {
     let secrets = SigningSecrets::new([&secret]);
     let signature = sign(&secret, RESOLVED);
     let event = payload::parse(RESOLVED)?;
-    let incident = event.subject.as_ref().map(|subject| subject.incident.clone());
+    let incident = event.about_incident().map(|about| about.incident.clone());
     let incident = incident.ok_or_else(|| anyhow::anyhow!("the fixture is about an incident"))?;
     let policy = Policy { default_env: "production".to_owned(), ..Policy::default() };
     let folded = || {

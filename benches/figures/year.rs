@@ -130,7 +130,7 @@ async fn write(store: &Store, n: u64, since: Timestamp) -> anyhow::Result<()> {
         let delivery = Delivery {
             source: &SOURCE,
             id: None,
-            received_at: heading.occurred_at,
+            received_at: heading.occurred_at.unwrap_or(since),
             body: Bytes::from(body),
             reservation: None,
         };

@@ -26,11 +26,6 @@ use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::http_client::Outgoing;
 
-/// Prefix of a signing secret.
-const PREFIX: &str = "whsec_";
-/// Length of the shortest signing key. A shorter one can be guessed.
-const SHORTEST_KEY_BYTES: usize = 16;
-
 /// A `[[backend]]` of kind `http`.
 pub(super) struct Http {
     url: reqwest::Url,
@@ -55,12 +50,7 @@ impl Http {
 }
 
 fn key(secret: &str) -> Result<SecretSlice<u8>, SetupError> {
-    let encoded = secret.strip_prefix(PREFIX).ok_or(SetupError::NotASigningSecret)?;
-    let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| SetupError::NotASigningSecret)?;
-    if bytes.len() < SHORTEST_KEY_BYTES {
-        return Err(SetupError::NotASigningSecret);
-    }
-    Ok(bytes.into())
+    config::signing_key(secret).map(SecretSlice::from).ok_or(SetupError::NotASigningSecret)
 }
 
 /// Value of `webhook-signature`, over the id, the Unix time in seconds and the body.

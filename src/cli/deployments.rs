@@ -37,7 +37,7 @@ pub(super) struct DeploymentsOptions {
     #[arg(long)]
     failed: bool,
 
-    /// Only deployments that a source told and that do not count; those sent to the event API always count
+    /// Instead, the deployments that a source told and that do not count, with the reasons
     #[arg(long)]
     ignored: bool,
 
@@ -66,15 +66,16 @@ pub(super) fn run(options: &DeploymentsOptions, config: &Config) -> Result<(), C
     let page = reader.deployments(&filter, pending).map_err(anyhow::Error::from)?;
     match options.format.format {
         OutputFormat::Json => print_json(&DeploymentPageJson::from(&page))?,
-        OutputFormat::Table => print(&page),
+        OutputFormat::Table => print(&page, options.ignored),
     }
     Ok(())
 }
 
-fn print(page: &DeploymentPage) {
+fn print(page: &DeploymentPage, are_ignored: bool) {
     if page.deployments.is_empty() {
         return print_err("no deployments");
     }
+    let table = if are_ignored { ignored_table } else { table };
     print_out(table(&page.deployments, width()).trim_end());
     if page.next.is_some() {
         print_err("there are more rows: use a higher --limit");
@@ -98,6 +99,35 @@ const COLUMNS: [Column; 10] = [
 pub(super) fn table(deployments: &[DeploymentView], width: usize) -> String {
     let rows: Vec<Vec<String>> = deployments.iter().map(row).collect();
     render(&COLUMNS, &rows, width)
+}
+
+const IGNORED_COLUMNS: [Column; 7] = [
+    Column::text("ENDED"),
+    Column::text("ID").cut_in_middle_to(9),
+    Column::text("SERVICE").cut_to(8).droppable(1),
+    Column::text("ENV").cut_to(8).droppable(0),
+    Column::text("SOURCE").droppable(2),
+    Column::text("REASON").wrapped_to(24).favoured(),
+    Column::text("TOLD").wrapped_to(20),
+];
+
+/// The table of deployments that do not count, with the facts that a `[[deployment]]` table can match.
+pub(super) fn ignored_table(deployments: &[DeploymentView], width: usize) -> String {
+    let row = |view: &DeploymentView| {
+        let deployment = &view.deployment;
+        let told: Vec<&str> = deployment.tags.iter().map(String::as_str).collect();
+        vec![
+            deployment.finished_at.minute(),
+            deployment.id.to_string(),
+            deployment.service.clone(),
+            deployment.env.clone(),
+            view.source.as_str().to_owned(),
+            or_dash(view.ignored_because.as_ref()),
+            or_dash(Some(told.join(" ")).filter(|told| !told.is_empty()).as_ref()),
+        ]
+    };
+    let rows: Vec<Vec<String>> = deployments.iter().map(row).collect();
+    render(&IGNORED_COLUMNS, &rows, width)
 }
 
 fn row(view: &DeploymentView) -> Vec<String> {

@@ -8,19 +8,18 @@ use super::command_error::CommandError;
 use super::explained_deployment;
 use super::failures::{or_dash, second};
 use super::options::{FormatOption, OutputFormat};
-use super::story_tables::{attempts, reasons, table};
+use super::story_tables::{attempts, events, reasons, table};
 use super::table::{Column, print_json, print_out, width};
 use crate::catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::deployment_view::PendingRule;
-use crate::domain::human_duration::human_duration;
 use crate::domain::name::is_blank;
 use crate::domain::printable::printable;
 use crate::domain::related_change::DECIDE_NOTHING;
 use crate::http::{DeploymentStoryJson, StoryJson};
 use crate::sources;
-use crate::store::{FoundId, FoundKind, Reader, ReceivedEvent, Story, StoryContext};
+use crate::store::{DeploymentContext, FoundId, FoundKind, Reader, ReceivedEvent, Story, StoryContext};
 
 #[derive(Args)]
 pub(super) struct ExplainOptions {
@@ -115,7 +114,9 @@ fn explain_deployment(
     id: &str,
 ) -> Result<(), CommandError> {
     let pending = PendingRule { link_window: config.dora.link_window.get(), now: SystemClock.now() };
-    let story = reader.deployment_story(id, pending).map_err(anyhow::Error::from)?;
+    let policy = catalog::policy(config)?;
+    let context = DeploymentContext { policy: &policy, pending, sources: sources::ALL };
+    let story = reader.deployment_story(id, context).map_err(anyhow::Error::from)?;
     let story = story.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
     match options.format.format {
         OutputFormat::Json => print_json(&DeploymentStoryJson::from(&story))?,
@@ -136,7 +137,7 @@ pub(super) fn text(story: &Story, width: usize) -> String {
     let parts = [
         Some(heading(story, width)),
         reasons(&story.why, &story.deployment_names, width),
-        events(story, width),
+        events(&story.events, |event| with_origin(event, story), width),
         related_changes(story, width),
         attempts(&story.attempts, width),
         not_forwarded,
@@ -156,28 +157,6 @@ fn heading(story: &Story, width: usize) -> String {
     // Not wrapped, so that it stays a link.
     let url = failure.url.as_deref().map_or_else(String::new, |url| format!("{}\n", printable(url)));
     format!("{title}\n{url}")
-}
-
-fn events(story: &Story, width: usize) -> Option<String> {
-    const COLUMNS: [Column; 5] = [
-        Column::text("OCCURRED"),
-        Column::number("RECEIVED AFTER").wrapped_to(8),
-        Column::text("EVENT").wrapped_to(26),
-        Column::text("ID").wrapped_to(26).droppable(1),
-        Column::number("DUPLICATES"),
-    ];
-    let rows = story.events.iter().map(|event| {
-        #[expect(clippy::cast_precision_loss, reason = "whole seconds are shown")]
-        let lag_seconds = event.received_at.nanos_since(event.occurred_at) as f64 / 1e9;
-        vec![
-            event.occurred_at.to_string(),
-            if lag_seconds < 0.0 { "before".to_owned() } else { human_duration(lag_seconds) },
-            with_origin(event, story),
-            event.id.clone(),
-            event.duplicates.to_string(),
-        ]
-    });
-    table(&COLUMNS, rows, width)
 }
 
 /// Type of an event, with a remark if no webhook told it.

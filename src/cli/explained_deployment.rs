@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cells::wrapped;
-use super::story_tables::{attempts, reasons, table};
+use super::story_tables::{attempts, events, reasons, table};
 use super::table::Column;
 use crate::domain::deployment::Deployment;
 use crate::domain::printable::printable;
@@ -21,6 +21,7 @@ pub(super) fn text(story: &DeploymentStory, width: usize) -> String {
         Some(heading(&view.deployment, width)),
         values(&view.deployment, width),
         reasons(&story.why, &names, width),
+        events(&story.events, |event| event.event_type.clone(), width),
         attempts(&story.attempts, width),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")

@@ -3,7 +3,7 @@
 mod backfill;
 mod backup;
 mod cells;
-mod changed_failures;
+mod changed_fields;
 mod check;
 mod command_error;
 mod config;

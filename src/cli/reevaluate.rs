@@ -1,4 +1,4 @@
-//! `reevaluate`: evaluates past failures under the present configuration.
+//! `reevaluate`: evaluates past failures and deployments under the present configuration.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use clap::Args;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use super::changed_failures;
+use super::changed_fields;
 use super::command_error::CommandError;
 use super::daemon::DaemonClient;
 use super::failures::since;
@@ -16,7 +16,6 @@ use super::runtime::runtime;
 use super::table::{print_err, print_json, print_out};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::changed_failure::ChangedFailure;
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::sources;
@@ -25,7 +24,7 @@ use crate::{OfflineStore, catalog};
 
 #[derive(Args)]
 pub(super) struct ReevaluateOptions {
-    /// Only failures that started then or later: RFC 3339, a date, or an age such as 30d
+    /// Only failures that started, and deployments whose last event was, then or later: RFC 3339, a date, or an age such as 30d
     #[arg(long, value_name = "T")]
     since: Option<String>,
 
@@ -40,7 +39,7 @@ pub(super) struct ReevaluateOptions {
 pub(super) fn run(options: &ReevaluateOptions, config: &Config) -> Result<(), CommandError> {
     let since = since(options.since.as_deref(), config)?;
     let policy = Arc::new(catalog::policy(config)?);
-    let (changed, looked_at) = runtime()?.block_on(async {
+    let result = runtime()?.block_on(async {
         if options.dry_run {
             let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
             let would = async |span| Ok(reader.would_change(span, &policy, sources::ALL)?);
@@ -51,10 +50,17 @@ pub(super) fn run(options: &ReevaluateOptions, config: &Config) -> Result<(), Co
     })?;
     match options.format.format {
         OutputFormat::Json => {
-            let result = json!({ "changed": changed, "looked_at": looked_at, "dry_run": options.dry_run });
-            print_json(&result)?;
+            let ReevaluatedBatch { changed, looked_at, changed_deployments, looked_at_deployments, next: _ } =
+                result;
+            print_json(&json!({
+                "changed": changed,
+                "looked_at": looked_at,
+                "changed_deployments": changed_deployments,
+                "looked_at_deployments": looked_at_deployments,
+                "dry_run": options.dry_run,
+            }))?;
         }
-        OutputFormat::Table => print(&changed, looked_at, options.dry_run),
+        OutputFormat::Table => print(&result, options.dry_run),
     }
     Ok(())
 }
@@ -64,7 +70,7 @@ async fn change(
     config: &Config,
     policy: &Arc<Policy>,
     since: Option<Timestamp>,
-) -> Result<(Vec<ChangedFailure>, usize), CommandError> {
+) -> Result<ReevaluatedBatch, CommandError> {
     if let Some(daemon) = DaemonClient::find(config).await? {
         let fingerprint = policy.fingerprint();
         return Ok(all(since, async |span| by_daemon(&daemon, &fingerprint, span).await).await?);
@@ -78,19 +84,21 @@ async fn change(
     Ok(changed?)
 }
 
-/// Runs all batches, one after the other. Returns the changes and the number of failures that were evaluated.
+/// Runs all batches, one after the other. Returns the sum of their results.
 async fn all(
     since: Option<Timestamp>,
     run_batch: impl AsyncFn(ReevaluateSpan) -> anyhow::Result<ReevaluatedBatch>,
-) -> anyhow::Result<(Vec<ChangedFailure>, usize)> {
-    let (mut changed, mut looked_at, mut span) = (Vec::new(), 0, ReevaluateSpan { since, after: 0 });
+) -> anyhow::Result<ReevaluatedBatch> {
+    let (mut all, mut span) = (ReevaluatedBatch::default(), ReevaluateSpan { since, ..Default::default() });
     loop {
         let batch = run_batch(span).await?;
-        changed.extend(batch.changed);
-        looked_at += batch.looked_at;
+        all.changed.extend(batch.changed);
+        all.looked_at += batch.looked_at;
+        all.changed_deployments.extend(batch.changed_deployments);
+        all.looked_at_deployments += batch.looked_at_deployments;
         match batch.next {
-            Some(after) => span.after = after,
-            None => return Ok((changed, looked_at)),
+            Some(next) => span.from = next,
+            None => return Ok(all),
         }
     }
 }
@@ -103,8 +111,9 @@ async fn by_daemon(
     // The daemon refuses times before 2001. No failure started before that.
     let since = span.since.map(|since| since.to_string()).filter(|since| Timestamp::parse(since).is_ok());
     let since = since.map_or_else(String::new, |since| format!("&since={since}"));
-    let response =
-        daemon.post(&format!("/api/v1/reevaluate?policy={fingerprint}&after={}{since}", span.after)).await?;
+    let (part, after) = (span.from.part.as_str(), span.from.after);
+    let path = format!("/api/v1/reevaluate?policy={fingerprint}&part={part}&after={after}{since}");
+    let response = daemon.post(&path).await?;
     let (status, text) = (response.status(), response.text().await?);
     if status == StatusCode::CONFLICT {
         bail!("the daemon runs with another configuration: reload or restart it, then try again");
@@ -115,10 +124,15 @@ async fn by_daemon(
     Ok(serde_json::from_str(&text)?)
 }
 
-fn print(changed: &[ChangedFailure], looked_at: usize, is_dry_run: bool) {
-    if let Some(table) = changed_failures::table(changed) {
-        print_out(table);
-    }
+fn print(result: &ReevaluatedBatch, is_dry_run: bool) {
+    let ReevaluatedBatch { changed, looked_at, changed_deployments, looked_at_deployments, next: _ } = result;
+    let tables = [changed_fields::of_failures(changed), changed_fields::of_deployments(changed_deployments)];
+    tables.into_iter().flatten().for_each(print_out);
     let verb = if is_dry_run { "would change" } else { "changed" };
     print_out(format_args!("{} of {looked_at} failures {verb}.", changed.len()));
+    // Few stores have any.
+    if *looked_at_deployments > 0 {
+        let changed = changed_deployments.len();
+        print_out(format_args!("{changed} of {looked_at_deployments} deployments {verb}."));
+    }
 }

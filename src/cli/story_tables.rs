@@ -6,8 +6,9 @@ use super::cells::{cut_in_the_middle, display_width};
 use super::failures::{or_dash, second};
 use super::table::{Column, render};
 use crate::domain::explain::Why;
+use crate::domain::human_duration::human_duration;
 use crate::domain::printable::printable;
-use crate::store::AttemptRecord;
+use crate::store::{AttemptRecord, ReceivedEvent};
 
 /// Rows of the table of reasons whose value is an id.
 const IDS: [&str; 4] = ["deployment", "remediation", "failure", "remediates"];
@@ -48,6 +49,33 @@ pub(super) fn reasons(
     });
     let table = table(&columns, rows, width)?;
     Some(if whole.is_empty() { table } else { [&whole, "\n", &table].concat() })
+}
+
+/// Table of the events about a failure or a deployment. `event_type` gives the type, perhaps with a remark.
+pub(super) fn events(
+    events: &[ReceivedEvent],
+    event_type: impl Fn(&ReceivedEvent) -> String,
+    width: usize,
+) -> Option<String> {
+    const COLUMNS: [Column; 5] = [
+        Column::text("OCCURRED"),
+        Column::number("RECEIVED AFTER").wrapped_to(8),
+        Column::text("EVENT").wrapped_to(26),
+        Column::text("ID").wrapped_to(26).droppable(1),
+        Column::number("DUPLICATES"),
+    ];
+    let rows = events.iter().map(|event| {
+        #[expect(clippy::cast_precision_loss, reason = "whole seconds are shown")]
+        let lag_seconds = event.received_at.nanos_since(event.occurred_at) as f64 / 1e9;
+        vec![
+            event.occurred_at.to_string(),
+            if lag_seconds < 0.0 { "before".to_owned() } else { human_duration(lag_seconds) },
+            event_type(event),
+            event.id.clone(),
+            event.duplicates.to_string(),
+        ]
+    });
+    table(&COLUMNS, rows, width)
 }
 
 /// Table of the attempts to send a failure or a deployment.

@@ -170,6 +170,22 @@ fn deployments_on_a_narrow_terminal() {
 }
 
 #[test]
+fn ignored_deployments_on_a_narrow_terminal() {
+    let told = ["repository:acme/shop", "environment:checkout-staging", "job:deploy / staging", "ref:main"];
+    let mut ignored = deployments();
+    for (view, reason) in ignored.iter_mut().zip([
+        "the environment checkout-staging is not production, and no [[deployment]] table matches",
+        "it is the same deployment as deployment:00001",
+        "the table \"previews\" ignores it",
+    ]) {
+        view.source = SourceName::new("github");
+        view.ignored_because = Some(reason.to_owned());
+        view.deployment.tags = told.iter().map(|told| (*told).to_owned()).collect();
+    }
+    insta::assert_snapshot!(shown(|width| super::deployments::ignored_table(&ignored, width)));
+}
+
+#[test]
 fn the_story_of_a_deployment_on_a_narrow_terminal() {
     insta::assert_snapshot!(shown(|width| super::explained_deployment::text(&deployment_story(), width)));
 }

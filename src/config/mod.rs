@@ -4,8 +4,11 @@ mod backend;
 mod backend_url;
 pub mod changes;
 mod clean;
+mod deployment;
 mod environment;
 mod findings;
+mod github;
+mod gitlab;
 mod host;
 mod list;
 pub mod listener_secrets;
@@ -22,6 +25,7 @@ mod secret;
 mod secret_form;
 mod section;
 mod service;
+mod signing_token;
 mod source_map;
 mod syntax;
 mod tls;
@@ -41,7 +45,10 @@ use toml::Spanned;
 pub use backend::{BackendKind, BackendSection};
 pub use backend_url::BackendUrl;
 pub use clean::NotASecret;
+pub use deployment::DeploymentSection;
 pub use environment::{journal_stream, socket_names};
+pub use github::GitHubSection;
+pub use gitlab::GitLabSection;
 pub use host::HostName;
 pub use list::List;
 pub use log::{LogFormat, LogLevel, LogSection};
@@ -56,6 +63,7 @@ pub use section::{
     StoreSection, UnverifiedPolicy,
 };
 pub use service::ServiceSection;
+pub use signing_token::signing_key;
 pub use tls::TlsSection;
 pub use value::{
     ConfigDuration, Name, ReconcileEvery, RepositoryUrl, Retention, RoutePath, TimeZoneName, Timeout,
@@ -101,6 +109,15 @@ pub struct Config {
     pub failure: FailureSection,
     /// Event API.
     pub events_api: EventsApiSection,
+    /// Webhooks of GitHub. `None`: they are off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub github: Option<GitHubSection>,
+    /// Webhooks of GitLab. `None`: they are off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gitlab: Option<GitLabSection>,
+    /// Tables that decide which deployments of GitHub and GitLab count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deployment: Vec<DeploymentSection>,
     /// Figures.
     pub dora: DoraSection,
     /// Rules that decide which incidents count.
@@ -140,9 +157,12 @@ impl Config {
     fn check(&self, findings: &mut Findings<'_>) {
         check_unique("backend", self.backend.iter().map(|backend| &backend.name), findings);
         check_unique("rule", self.rule.iter().map(|rule| &rule.name), findings);
+        check_unique("[[deployment]] table", self.deployment.iter().map(|table| &table.name), findings);
         self.backend.iter().for_each(|backend| backend.check(findings));
         self.rule.iter().for_each(|rule| rule.check(findings));
         self.service.iter().for_each(|service| service.check(findings));
+        self.deployment.iter().for_each(|table| table.check(findings));
+        self.check_paths(findings);
         self.failure.check(findings);
         self.server.tls.iter().for_each(|tls| tls.check(findings));
         self.check_listeners(findings);
@@ -161,6 +181,23 @@ impl Config {
                 "server.listen",
                 format!("uses the same port as admin.listen ({admin}): choose another port"),
             );
+        }
+    }
+
+    /// Paths of the webhooks of each source that is configured, with their keys.
+    fn webhook_paths(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let github = self.github.as_ref().map(|section| ("github.path", section.path.as_str()));
+        let gitlab = self.gitlab.as_ref().map(|section| ("gitlab.path", section.path.as_str()));
+        std::iter::once(("pagerduty.path", self.pagerduty.path.as_str())).chain(github).chain(gitlab)
+    }
+
+    /// Checks that each source has a path of its own. A slash at the end makes no difference.
+    fn check_paths(&self, findings: &mut Findings<'_>) {
+        let mut seen = BTreeMap::new();
+        for (key, path) in self.webhook_paths().filter(|(key, _)| !self.is_refused(key)) {
+            if let Some(other) = seen.insert(path.trim_end_matches('/'), key) {
+                findings.about(key, format!("is the same path as {other}: choose another one"));
+            }
         }
     }
 
@@ -185,8 +222,8 @@ impl Config {
         let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
         let of_api = config.pagerduty.api.iter_mut().map(|api| &mut api.token);
         let of_backends = config.backend.iter_mut().flat_map(BackendSection::secrets_mut);
-        let of_listener = config.pagerduty.signing_secrets.iter_mut().chain(&mut config.events_api.keys);
-        of_api.chain(of_backends).chain(of_listener).for_each(|secret| secret.load_credential(&folder));
+        of_api.chain(of_backends).for_each(|secret| secret.load_credential(&folder));
+        config.listener_secrets_mut().for_each(|secret| secret.load_credential(&folder));
         config.server.tls.iter_mut().for_each(|tls| tls.load_credentials(&folder));
         config
     }
@@ -236,6 +273,7 @@ impl Config {
             default_env: self.failure.default_env.as_str().to_owned(),
             severities: self.failure.severities().map(owned).collect(),
             services: self.service.iter().map(ServiceSection::to_domain).collect(),
+            deployments: self.deployment.iter().map(DeploymentSection::to_domain).collect(),
             catalog: Catalog::default(),
         }
     }

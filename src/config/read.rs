@@ -14,11 +14,12 @@ use super::wording::{self, ValueRefusal};
 use super::{BackendKind, Config, Problem, secret_form, syntax};
 
 /// Keys that tables need.
-const NEEDED: [(&str, &[&str]); 5] = [
+const NEEDED: [(&str, &[&str]); 6] = [
     ("server.tls", &["certificate", "key"]),
     ("pagerduty.api", &["token"]),
     ("rule", &["name", "action"]),
     ("service", &["pagerduty"]),
+    ("deployment", &["name"]),
     ("backend", &["name", "kind", "url"]),
 ];
 

@@ -81,6 +81,12 @@ pub enum SecretError {
         /// Reason why it is no secret.
         mistake: NotASecret,
     },
+    /// Not a signing token of Standard Webhooks.
+    #[error(
+        "{0} is no signing token, which is whsec_ and at least 16 bytes in base64, as GitLab shows it. A webhook's secret \
+         token belongs in gitlab.tokens"
+    )]
+    NotASigningToken(String),
     /// Too short for a secret: it could be guessed.
     #[error("{place} is {length} bytes long: a signing secret has at least {min}")]
     TooShort {

@@ -143,7 +143,7 @@ impl Default for StoreSection {
 impl Default for PagerDutySection {
     fn default() -> Self {
         Self {
-            path: RoutePath::default(),
+            path: RoutePath::from_static("/webhooks/pagerduty"),
             signing_secrets: vec![Secret::Env { env: "PAGERDUTY_SIGNING_SECRET".into() }],
             unverified: UnverifiedPolicy::Refuse,
             api: None,

@@ -140,6 +140,11 @@ const MISTAKES: &[&str] = &[
     "[outgoing]\ncertificate_authority = 1",
     "[[backend]]\n[[rule]]\n[[service]]",
     "[[backend]]\nkind = \"datadog\"",
+    "[github]\nsigning_secrets = [\"canary-0123456789\"]",
+    "[github]\ntokens = [{ env = \"A\" }]",
+    "[gitlab]\npath = \"webhooks\"",
+    "[gitlab]\ntokens = { env = \"A\" }",
+    "[deployment]\nname = \"a\"",
 ];
 
 #[test]

@@ -172,7 +172,7 @@ bounded_durations! {
 }
 
 const BLANK: &str = "is blank: write a name, or leave it out";
-const CONTROL: &str = "holds a control character, such as a tab or a line end: remove it";
+pub(super) const CONTROL: &str = "holds a control character, such as a tab or a line end: remove it";
 
 /// Name that is not blank and holds no control characters. Blanks around it, and credentials if it is an address, are
 /// removed.
@@ -257,15 +257,14 @@ impl From<RepositoryUrl> for String {
 pub struct RoutePath(String);
 
 impl RoutePath {
+    /// Default path of a source.
+    pub(super) fn from_static(path: &'static str) -> Self {
+        Self(path.to_owned())
+    }
+
     /// The path.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl Default for RoutePath {
-    fn default() -> Self {
-        Self("/webhooks/pagerduty".to_owned())
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use super::deployment::{DeploymentSection, SourceWord};
 use super::findings::Findings;
-use super::{Config, Problem, RequestsPerMinute, RuleSection, ServiceSection, service};
-use crate::domain::rule_coverage;
+use super::{
+    Config, GitHubSection, GitLabSection, Problem, RequestsPerMinute, RuleSection, ServiceSection, service,
+};
+use crate::domain::{deployment_table_coverage, rule_coverage};
 
 /// Longest `settle` and `min_duration` without a warning. A longer one probably has the wrong unit.
 const LONG: Duration = Duration::from_hours(24);
@@ -17,6 +20,8 @@ impl Config {
         self.rule.iter().for_each(|rule| rule.warn(&mut findings));
         self.warn_of_shadowed_rules(&mut findings);
         service::warn(&self.service, &mut findings);
+        self.warn_of_deployment_sources(&mut findings);
+        self.warn_of_deployment_tables(&mut findings);
         self.backend.iter().for_each(|backend| backend.warn(&mut findings));
         self.server.tls.iter().for_each(|tls| tls.warn(&mut findings));
         self.warn_of_envs(&mut findings);
@@ -41,6 +46,36 @@ impl Config {
                 }
             };
             findings.at(rule.name.span(), format!("rule {:?} never matches: {message}", later.name));
+        }
+    }
+
+    fn warn_of_deployment_sources(&self, findings: &mut Findings<'_>) {
+        if self.github.as_ref().is_some_and(|section| !section.is_on()) {
+            findings.about("github", "has no signing_secrets: webhooks of GitHub are not received");
+        }
+        if self.gitlab.as_ref().is_some_and(|section| !section.is_on()) {
+            findings.about(
+                "gitlab",
+                "has neither signing_secrets nor tokens: webhooks of GitLab are not received",
+            );
+        }
+    }
+
+    /// Warns of `[[deployment]]` tables that never match, and of values in them without effect.
+    fn warn_of_deployment_tables(&self, findings: &mut Findings<'_>) {
+        let github = self.github.as_ref().is_some_and(GitHubSection::is_on).then_some(SourceWord::GitHub);
+        let gitlab = self.gitlab.as_ref().is_some_and(GitLabSection::is_on).then_some(SourceWord::GitLab);
+        let configured: Vec<SourceWord> = [github, gitlab].into_iter().flatten().collect();
+        let tables: Vec<_> = self.deployment.iter().map(DeploymentSection::to_domain).collect();
+        for (index, (section, table)) in self.deployment.iter().zip(&tables).enumerate() {
+            section.warn(&configured, findings);
+            if let Some(earlier) = deployment_table_coverage::shadowing(&tables[..index], table) {
+                let message = format!(
+                    "[[deployment]] table {:?} never matches: table {:?} comes before it and matches all of its deployments",
+                    table.name, earlier.name
+                );
+                findings.at(section.place(), message);
+            }
         }
     }
 

@@ -1,10 +1,12 @@
-//! One event of a source: its content, and its rank among the events of its incident.
+//! One event of a source: its content, and its rank among the events of its incident or deployment.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::IncidentId;
+use super::deployment_event::AboutDeployment;
+use super::id::{IncidentId, SourceDeploymentId};
 use super::timestamp::Timestamp;
 
 /// Fields of an event that are needed to store it. The other fields are read when the event is folded: when its
@@ -15,14 +17,44 @@ pub struct Heading {
     pub id: String,
     /// Type of the event, in the source's words.
     pub event_type: Cow<'static, str>,
-    /// Time of the event.
-    pub occurred_at: Timestamp,
-    /// Incident that the event is about. `None` in the same cases as [`Event::subject`].
-    pub incident: Option<IncidentId>,
+    /// Time of the event. `None` if it has none: then it is stored with the time of its receipt. An event about an incident
+    /// or a deployment always has a time.
+    pub occurred_at: Option<Timestamp>,
+    /// Incident or deployment that the event is about. `None` in the same cases as [`Event::subject`].
+    pub subject: Option<SubjectId>,
     /// `true` if a time of the incident lies in the year 9999, which counts as absent (rule 4).
     pub has_placeholder_time: bool,
     /// `true` if the source sends the event to test the connection.
     pub is_test: bool,
+}
+
+impl Heading {
+    /// Incident that the event is about.
+    pub const fn incident(&self) -> Option<&IncidentId> {
+        match &self.subject {
+            Some(SubjectId::Incident(incident)) => Some(incident),
+            _ => None,
+        }
+    }
+}
+
+/// Id of the incident or deployment that an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SubjectId {
+    /// An incident.
+    Incident(IncidentId),
+    /// A deployment.
+    Deployment(SourceDeploymentId),
+}
+
+/// Shows an incident's id as its source writes it, and a deployment's id with its source.
+impl fmt::Display for SubjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Incident(incident) => incident.fmt(f),
+            Self::Deployment(deployment) => deployment.fmt(f),
+        }
+    }
 }
 
 /// A verified event, reduced to the facts that the program uses.
@@ -34,11 +66,11 @@ pub struct Event {
     pub id: String,
     /// Type of the event as it was sent, even if the program does not know it.
     pub event_type: String,
-    /// Time of the event.
+    /// Time of the event. [`Timestamp::MIN`] if it has none: then it is about no incident and no deployment.
     pub occurred_at: Timestamp,
     /// Origin: sent by the source, or read by the program.
     pub origin: Origin,
-    /// Incident that the event is about; `None` for test events, other subjects and types not known yet.
+    /// Incident or deployment that the event is about; `None` for test events, other subjects and types not known yet.
     pub subject: Option<EventSubject>,
 }
 
@@ -54,20 +86,40 @@ pub struct ReadEvent {
 impl Event {
     /// `true` if the incident is resolved in a webhook's data, and the webhook is not the resolve itself.
     pub fn shows_resolved(&self) -> bool {
-        let is_resolved = |subject: &EventSubject| {
-            let status = subject.snapshot.as_ref().and_then(|snapshot| snapshot.status.as_deref());
-            subject.kind != EventKind::Resolved && status == Some("resolved")
+        let is_resolved = |about: &AboutIncident| {
+            let status = about.snapshot.as_ref().and_then(|snapshot| snapshot.status.as_deref());
+            about.kind != EventKind::Resolved && status == Some("resolved")
         };
-        self.origin.is_sent() && self.subject.as_ref().is_some_and(is_resolved)
+        self.origin.is_sent() && self.about_incident().is_some_and(is_resolved)
     }
 
-    /// Fields that are needed to store an event that was read.
-    pub fn heading_of_read(&self) -> Heading {
+    /// Content of an event about an incident.
+    pub const fn about_incident(&self) -> Option<&AboutIncident> {
+        match &self.subject {
+            Some(EventSubject::Incident(about)) => Some(about),
+            _ => None,
+        }
+    }
+
+    /// Content of an event about a deployment.
+    pub fn about_deployment(&self) -> Option<&AboutDeployment> {
+        match &self.subject {
+            Some(EventSubject::Deployment(about)) => Some(about),
+            _ => None,
+        }
+    }
+
+    fn has_time(&self) -> bool {
+        self.occurred_at != Timestamp::MIN
+    }
+
+    /// Fields that are needed to store the event, if its source has no faster way of reading them.
+    pub fn heading(&self) -> Heading {
         Heading {
             id: self.id.clone(),
             event_type: self.event_type.clone().into(),
-            occurred_at: self.occurred_at,
-            incident: self.subject.as_ref().map(|subject| subject.incident.clone()),
+            occurred_at: self.has_time().then_some(self.occurred_at),
+            subject: self.subject.as_ref().map(EventSubject::id),
             has_placeholder_time: false,
             is_test: false,
         }
@@ -92,9 +144,28 @@ impl Origin {
     }
 }
 
-/// The incident that an event is about.
+/// The incident or the deployment that an event is about, and the facts that the event has of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventSubject {
+pub enum EventSubject {
+    /// An incident.
+    Incident(AboutIncident),
+    /// A deployment.
+    Deployment(Box<AboutDeployment>),
+}
+
+impl EventSubject {
+    /// Id of the incident or deployment.
+    pub fn id(&self) -> SubjectId {
+        match self {
+            Self::Incident(about) => SubjectId::Incident(about.incident.clone()),
+            Self::Deployment(about) => SubjectId::Deployment(about.deployment.clone()),
+        }
+    }
+}
+
+/// Content of an event about an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AboutIncident {
     /// The incident's id.
     pub incident: IncidentId,
     /// Kind of the event, by its type.

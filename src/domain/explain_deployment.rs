@@ -20,9 +20,11 @@ pub struct CausedLink {
 
 /// Facts that explain a deployment.
 #[derive(Debug, Clone, Copy)]
-pub struct DeploymentFacts<'a> {
+pub struct ExplainedDeployment<'a> {
     /// The deployment.
     pub view: &'a DeploymentView,
+    /// Reasons that its events and the configuration give, if a source told of it.
+    pub told: &'a [Why],
     /// Time at which its present values were received. `None`: an older version of the program did not note it.
     pub received_at: Option<Timestamp>,
     /// The failures that it caused and that count.
@@ -32,9 +34,14 @@ pub struct DeploymentFacts<'a> {
 }
 
 /// Explains a deployment.
-pub fn explain_deployment(facts: DeploymentFacts<'_>, pending: PendingRule) -> Vec<Why> {
-    let DeploymentFacts { view, caused, .. } = facts;
+pub fn explain_deployment(facts: ExplainedDeployment<'_>, pending: PendingRule) -> Vec<Why> {
+    let ExplainedDeployment { view, caused, told, .. } = facts;
     let mut reasons = vec![source(facts), counts(view)];
+    reasons.extend(told.iter().cloned());
+    if view.ignored_because.is_some() {
+        // Nothing follows from it.
+        return reasons;
+    }
     reasons.push(failed(view));
     reasons.extend(caused.iter().map(|caused| {
         let named: Vec<&str> = caused.named.iter().map(String::as_str).collect();
@@ -75,7 +82,7 @@ const fn yes_or_no(is_so: bool) -> &'static str {
     if is_so { "yes" } else { "no" }
 }
 
-fn source(facts: DeploymentFacts<'_>) -> Why {
+fn source(facts: ExplainedDeployment<'_>) -> Why {
     let source = &facts.view.source;
     let by = if *source == SourceName::API { "sent to the event API" } else { "reported by this source" };
     let at = match facts.received_at {
@@ -91,7 +98,7 @@ fn counts(view: &DeploymentView) -> Why {
         None if view.source == SourceName::API => {
             why("counts", "yes", "every deployment that is sent to the event API counts")
         }
-        None => why("counts", "yes", "nothing ignores it"),
+        None => why("counts", "yes", "it succeeded, and nothing ignores it"),
     }
 }
 
@@ -104,7 +111,7 @@ fn failed(view: &DeploymentView) -> Why {
     why("failed", yes_or_no(view.has_failed()), because)
 }
 
-fn remediation(DeploymentFacts { view, remediation_kind, .. }: DeploymentFacts<'_>) -> Why {
+fn remediation(ExplainedDeployment { view, remediation_kind, .. }: ExplainedDeployment<'_>) -> Why {
     let Some(deployment) = &view.remediation else {
         return why(
             "remediation",
@@ -174,7 +181,7 @@ mod tests {
             .map(|(failure, how)| CausedLink { failure: failure.clone(), how, named: vec!["V1".to_owned()] })
             .collect();
         let remediation_kind = view.remediation.is_some().then_some(RemediationKind::Rollforward);
-        let facts = DeploymentFacts { view, received_at, caused: &caused, remediation_kind };
+        let facts = ExplainedDeployment { view, told: &[], received_at, caused: &caused, remediation_kind };
         let pending = PendingRule { link_window: Duration::from_hours(1), now: time("12:00") };
         let line = |why: &Why| format!("{}: {}: {}", why.about, why.value, why.because);
         explain_deployment(facts, pending).iter().map(line).collect::<Vec<_>>().join("\n")
@@ -203,16 +210,20 @@ mod tests {
             remediates: Vec::new(),
             is_rollback: false,
             is_pending: true,
-            ignored_because: Some("the shop monorepo".to_owned()),
             source: SourceName::new("github"),
             ..view()
         };
         insta::assert_snapshot!(shown(&view, None), @r"
         source: github: reported by this source; an older version of the program stored it, without the time
-        counts: no: the shop monorepo
+        counts: yes: it succeeded, and nothing ignores it
         failed: no: no failure that counts is linked to it
         is_rollback: no: v1 was not deployed to this service and env before, or was deployed just before
         pending: yes: a failure that begins by 2026-11-01T11:05:00Z (its end plus dora.link_window) can still be linked to it
+        ");
+        let ignored = DeploymentView { ignored_because: Some("the shop monorepo".to_owned()), ..view };
+        insta::assert_snapshot!(shown(&ignored, None), @r"
+        source: github: reported by this source; an older version of the program stored it, without the time
+        counts: no: the shop monorepo
         ");
     }
 

@@ -227,6 +227,6 @@ pub(crate) mod tests {
         let policy = Policy { services: vec![entry], default_env: "production".into(), ..Policy::default() };
         let mut history = History::default();
         history.insert(&event, event.occurred_at);
-        evaluate_alone(&event.subject.unwrap().incident, &history, &policy).unwrap()
+        evaluate_alone(&event.about_incident().unwrap().incident, &history, &policy).unwrap()
     }
 }

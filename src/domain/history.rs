@@ -85,7 +85,7 @@ struct Presence {
 impl History {
     /// Adds an event that was received at `received_at`. Returns `false` if it changes no fact.
     pub fn insert(&mut self, event: &Event, received_at: Timestamp) -> bool {
-        let Some(subject) = &event.subject else {
+        let Some(subject) = event.about_incident() else {
             return false;
         };
         let has_hint = self.hints.insert(event, subject.deployment.as_ref());

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::source_name::SourceName;
 
@@ -130,6 +131,83 @@ impl fmt::Display for DeploymentId {
     }
 }
 
+/// Id of a deployment at the source that tells of it: the source's name, the instance, `deployment`, and the number there.
+/// An example is `github:github.com:deployment:4200001`.
+///
+/// It is a deployment's id, too: that of the deployment that counts, if it counts for one service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceDeploymentId(DeploymentId);
+
+/// Maximum length: it leaves room for the name of a service in the ids of [`SourceDeploymentId::of_service`].
+const SOURCE_DEPLOYMENT_ID_MAX: usize = 96;
+const OF_DEPLOYMENT: &str = "deployment";
+
+impl SourceDeploymentId {
+    /// The id of a deployment by its number at an instance of a source. `None` if the instance's name is too long, or has
+    /// characters that no id has.
+    pub fn new(source: &SourceName, instance: &str, number: u64) -> Option<Self> {
+        let instance = instance.to_ascii_lowercase();
+        Self::parse(&[source.as_str(), &instance, OF_DEPLOYMENT, &number.to_string()].join(":"))
+    }
+
+    /// Reads such an id.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (rest, number) = text.rsplit_once(SOURCE_SEPARATOR)?;
+        let (rest, of_deployment) = rest.rsplit_once(SOURCE_SEPARATOR)?;
+        let (source, instance) = rest.split_once(SOURCE_SEPARATOR)?;
+        SourceName::parse(source)?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let fits = is_number
+            && of_deployment == OF_DEPLOYMENT
+            && !instance.is_empty()
+            && text.len() <= SOURCE_DEPLOYMENT_ID_MAX;
+        DeploymentId::parse(text).filter(|_| fits).map(Self)
+    }
+
+    /// Name of the source.
+    pub fn source(&self) -> &str {
+        let text = self.as_str();
+        text.split_once(SOURCE_SEPARATOR).map_or(text, |(source, _)| source)
+    }
+
+    /// The id as it is stored.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Id of the deployment that counts, if it counts for one service.
+    pub const fn as_deployment(&self) -> &DeploymentId {
+        &self.0
+    }
+
+    /// Id of the deployment of one service, if it counts for several services.
+    ///
+    /// A service whose name cannot be part of an id is named by its plain characters and a hash.
+    pub fn of_service(&self, service: &str) -> DeploymentId {
+        let room = FAILURE_ID_MAX - self.as_str().len() - SOURCE_SEPARATOR.len_utf8();
+        let is_plain = |c: char| u8::try_from(c).is_ok_and(|byte| is_id_character(byte) && byte != b':');
+        let name = if service.len() <= room && !service.is_empty() && service.chars().all(is_plain) {
+            service.to_owned()
+        } else {
+            let hash = hex::encode(&Sha256::digest(service)[..SERVICE_HASH_BYTES]);
+            let plain: String =
+                service.chars().filter(|c| is_plain(*c)).take(room - hash.len() - 1).collect();
+            format!("{plain}.{hash}")
+        };
+        DeploymentId(format!("{self}{SOURCE_SEPARATOR}{name}"))
+    }
+}
+
+/// Length of the hash of a service's name.
+const SERVICE_HASH_BYTES: usize = 8;
+
+impl fmt::Display for SourceDeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +235,39 @@ mod tests {
         }
         for id in ["Q3YON8WNWTZMRQ", "pagerduty:", "Pager Duty:Q1", ":Q1"] {
             assert_eq!(IncidentId::of_failure(id), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_deployment_of_a_source_has_a_deployments_id() {
+        let github = SourceName::new("github");
+        let id = SourceDeploymentId::new(&github, "GitHub.com", 4_200_001).unwrap();
+        assert_eq!(id.as_str(), "github:github.com:deployment:4200001");
+        assert_eq!((id.source(), id.as_deployment().as_str()), ("github", id.as_str()));
+        assert_eq!(id.of_service("checkout").as_str(), "github:github.com:deployment:4200001:checkout");
+        let with_port = SourceDeploymentId::new(&github, "ghe.example.com:8443", 1).unwrap();
+        assert_eq!(SourceDeploymentId::parse(with_port.as_str()), Some(with_port));
+        for instance in ["", "a/b", "a b", "\u{e9}", &"x".repeat(80)] {
+            assert_eq!(SourceDeploymentId::new(&github, instance, 1), None, "{instance:?}");
+        }
+        for text in
+            ["github:github.com:deployment:", "github:github.com:release:12", "pagerduty:Q3YON8WNWTZMRQ"]
+        {
+            assert_eq!(SourceDeploymentId::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn each_service_of_a_deployment_has_an_id_of_its_own() {
+        let longest = "x".repeat(64);
+        let id = SourceDeploymentId::new(&SourceName::new("github"), &longest, 4_200_001).unwrap();
+        let services =
+            ["a", "A", "a:b", "a.b", "a b", "ab", "", "\u{e9}", &"y".repeat(200), &"y".repeat(201)];
+        let ids: std::collections::BTreeSet<_> =
+            services.iter().map(|service| id.of_service(service)).collect();
+        assert_eq!(ids.len(), services.len());
+        for one in ids {
+            assert_eq!(DeploymentId::parse(one.as_str()), Some(one));
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::catalog::Catalog;
+use super::deployment_table::DeploymentTable;
 use super::name::trimmed;
 use super::pagerduty_ref::PagerDutyRef;
 use super::rule::Rule;
@@ -35,6 +36,8 @@ pub struct Policy {
     pub severities: BTreeMap<String, String>,
     /// Service entries (`[[service]]`), in the order of the file.
     pub services: Vec<ServiceEntry>,
+    /// `[[deployment]]` tables, in the order of the file: the first one that matches a deployment of a source decides.
+    pub deployments: Vec<DeploymentTable>,
     /// Services of the software catalog.
     pub catalog: Catalog,
 }

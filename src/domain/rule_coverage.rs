@@ -1,13 +1,7 @@
 //! Checks of rules: patterns that match every title or none, and rules that earlier rules shadow.
 
-use std::collections::BTreeSet;
-
-use regex_automata::dfa::{Automaton, StartKind, dense};
-use regex_automata::util::primitives::StateID;
-use regex_automata::util::start;
-use regex_automata::{Anchored, MatchKind};
-
 use super::pagerduty_ref::PagerDutyRef;
+use super::pattern_coverage::{NOTHING, includes};
 use super::pattern_syntax as loose;
 use super::rule::{Pattern, Rule};
 
@@ -18,11 +12,6 @@ const ASCII_TITLE: &str = r"\A[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*\z";
 /// Examples of titles. They disprove most claims about all titles quickly.
 const SOME_TITLES: [&str; 10] =
     ["a", "A", "7", "-", "_", "\u{e9}", "\u{65e5}\u{672c}", "\u{2192}", "disk 91 % full", "(-)"];
-/// Pattern that matches nothing.
-const NOTHING: &str = r"[a&&b]";
-/// Limits of an automaton and of the product of automata. Nothing is claimed about larger ones.
-const LARGEST_AUTOMATON_BYTES: usize = 2 << 20;
-const MOST_STATES: usize = 4_000;
 
 /// Decides if every title matches one of the patterns. `None` if that cannot be decided.
 pub fn match_every_title(patterns: &[Pattern]) -> Option<bool> {
@@ -128,90 +117,6 @@ fn has_wider_titles(earlier: &[&Pattern], later: &[Pattern]) -> bool {
     let narrow: Vec<String> = later.iter().map(text).collect();
     let is_same = !narrow.is_empty() && narrow.iter().all(|pattern| wide.contains(pattern));
     is_same || (!narrow.is_empty() && includes(TITLE, &wide, &narrow).unwrap_or(false))
-}
-
-/// Decides if every title that matches one of `narrow` also matches one of `wide`. `None` if the automata are too
-/// large.
-///
-/// All three automata read the same bytes at the same time. A title that ends with a match of `narrow` and without a
-/// match of `wide` is a counterexample. The search visits all reachable states.
-fn includes(titles: &str, wide: &[String], narrow: &[String]) -> Option<bool> {
-    let titles = automaton(&[titles.to_owned()])?;
-    let (wide, narrow) = (automaton(wide)?, automaton(narrow)?);
-    let first = (start_of(&titles)?, Run::start(&narrow)?, Run::start(&wide)?);
-    let mut seen = BTreeSet::from([first]);
-    let mut waiting = vec![first];
-    while let Some((title, found, covered)) = waiting.pop() {
-        let ends_a_title = titles.is_match_state(titles.next_eoi_state(title));
-        if ends_a_title && found.ends_found(&narrow, true) && !covered.ends_found(&wide, false) {
-            return Some(false);
-        }
-        for byte in 0..=u8::MAX {
-            let next = titles.next_state(title, byte);
-            let covered = covered.read(&wide, byte);
-            if titles.is_dead_state(next) || covered == Run::Found {
-                continue;
-            }
-            let state = (next, found.read(&narrow, byte), covered);
-            if seen.insert(state) {
-                waiting.push(state);
-            }
-        }
-        if seen.len() > MOST_STATES {
-            return None;
-        }
-    }
-    Some(true)
-}
-
-/// State of the search for some patterns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Run {
-    Searching(StateID),
-    Found,
-    /// The automaton cannot decide (a word boundary next to a letter that is not ASCII).
-    Unknown,
-}
-
-impl Run {
-    fn start(automaton: &Dfa) -> Option<Self> {
-        start_of(automaton).map(Self::Searching)
-    }
-
-    fn read(self, automaton: &Dfa, byte: u8) -> Self {
-        let Self::Searching(state) = self else { return self };
-        match automaton.next_state(state, byte) {
-            next if automaton.is_match_state(next) => Self::Found,
-            next if automaton.is_quit_state(next) => Self::Unknown,
-            next => Self::Searching(next),
-        }
-    }
-
-    /// `true` if the text has a match when it ends here; `unknown` if the automaton cannot decide.
-    fn ends_found(self, automaton: &Dfa, unknown: bool) -> bool {
-        match self {
-            Self::Found => true,
-            Self::Unknown => unknown,
-            Self::Searching(state) => automaton.is_match_state(automaton.next_eoi_state(state)),
-        }
-    }
-}
-
-type Dfa = dense::DFA<Vec<u32>>;
-
-fn start_of(automaton: &Dfa) -> Option<StateID> {
-    automaton.start_state(&start::Config::new().anchored(Anchored::No)).ok()
-}
-
-/// One automaton that finds any of the patterns. `None` if it would be too large.
-fn automaton(patterns: &[String]) -> Option<Dfa> {
-    let config = dense::Config::new()
-        .start_kind(StartKind::Unanchored)
-        .match_kind(MatchKind::LeftmostFirst)
-        .unicode_word_boundary(true)
-        .dfa_size_limit(Some(LARGEST_AUTOMATON_BYTES))
-        .determinize_size_limit(Some(LARGEST_AUTOMATON_BYTES));
-    dense::Builder::new().configure(config).build_many(patterns).ok()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Sources: the systems whose events become incidents and failures.
+//! Sources: the systems whose events become failures and deployments.
 
 use super::event::{Event, Heading};
 use super::id::{IncidentId, SOURCE_SEPARATOR};
@@ -9,8 +9,9 @@ use super::source_name::SourceName;
 pub struct Source {
     /// Name of the source.
     pub name: SourceName,
-    /// Name of the source whose incidents its events are about: its own, or that of the source whose API is read.
-    pub incidents_of: SourceName,
+    /// Name of the source whose incidents its events are about: its own, or that of the source whose API is read. `None`
+    /// if its events are about deployments.
+    pub incidents_of: Option<SourceName>,
     /// Name of the source for people: `PagerDuty`.
     pub title: &'static str,
     /// Reads the fields of a body that are needed to store it. The error says why the body was not understood.
@@ -42,7 +43,19 @@ impl Sources {
 
     /// Sources that have incidents of their own.
     pub fn with_incidents(self) -> impl Iterator<Item = &'static Source> {
-        self.iter().filter(|source| source.incidents_of == source.name)
+        self.iter().filter(|source| source.incidents_of.as_ref() == Some(&source.name))
+    }
+
+    /// Sources whose events are about deployments.
+    pub fn of_deployments(self) -> impl Iterator<Item = &'static Source> {
+        self.iter().filter(|source| source.incidents_of.is_none())
+    }
+
+    /// Rank of a source whose deployments may be the same as those of other sources: the event API is first, and the
+    /// others follow in the order of the table.
+    pub fn deployment_rank(self, name: &str) -> usize {
+        let place = self.iter().position(|source| source.name.as_str() == name);
+        if name == SourceName::API.as_str() { 0 } else { 1 + place.unwrap_or(self.0.len()) }
     }
 
     /// All of them.
@@ -76,7 +89,7 @@ mod tests {
     const fn source(name: &'static str) -> Source {
         Source {
             name: SourceName::new(name),
-            incidents_of: SourceName::new(name),
+            incidents_of: Some(SourceName::new(name)),
             title: "A source",
             heading: no_heading,
             parse: no_event,

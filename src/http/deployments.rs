@@ -17,7 +17,8 @@ use crate::clock::Clock;
 use crate::domain::deployment_view::PendingRule;
 use crate::domain::name::{name, named};
 use crate::domain::policy::Policy;
-use crate::store::{DeploymentFilter, DeploymentStory};
+use crate::sources;
+use crate::store::{DeploymentContext, DeploymentFilter, DeploymentStory};
 
 /// Answer to an unknown id.
 pub(super) const UNKNOWN_DEPLOYMENT: &str = "No deployment with this id is known.";
@@ -125,10 +126,11 @@ impl DeploymentLookup {
     /// Story of a deployment. As for `explain`, `id` is its id or a unique beginning of it, else its commit or a unique
     /// beginning of that. Letter case does not matter.
     pub(super) async fn story(&self, id: String) -> Result<DeploymentStoryLookup, ApiError> {
-        let pending = self.pending();
+        let (policy, pending) = (Arc::clone(&self.policy), self.pending());
         let read = self.reads.read(move |reader| {
+            let context = DeploymentContext { policy: &policy, pending, sources: sources::ALL };
             // A complete id is found without a search.
-            if let Some(story) = reader.deployment_story(&id, pending)? {
+            if let Some(story) = reader.deployment_story(&id, context)? {
                 return Ok(DeploymentStoryLookup::Story(Box::new(story)));
             }
             let mut found = reader.find_deployments(&id, MAX_LISTED_IDS)?;
@@ -136,7 +138,7 @@ impl DeploymentLookup {
                 found = reader.find_deployments_of_commit(&id, MAX_LISTED_IDS)?;
             }
             let story = match found.as_slice() {
-                [only] => reader.deployment_story(&only.id, pending)?,
+                [only] => reader.deployment_story(&only.id, context)?,
                 [] => None,
                 _ => {
                     let ids = found.into_iter().map(|found| found.id).collect();

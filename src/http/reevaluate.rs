@@ -1,4 +1,4 @@
-//! `POST /api/v1/reevaluate`: reevaluates past failures under the present configuration.
+//! `POST /api/v1/reevaluate`: reevaluates past failures and deployments under the present configuration.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::api_error::ApiError;
 use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_time};
 use crate::clock::Clock;
 use crate::domain::policy::Policy;
-use crate::store::{ReevaluateSpan, ReevaluatedBatch, Store};
+use crate::store::{ReevaluatePart, ReevaluatePlace, ReevaluateSpan, ReevaluatedBatch, Store};
 
 /// Parts for reevaluating failures.
 pub(super) struct Reevaluation {
@@ -25,22 +25,25 @@ pub(super) struct Reevaluation {
     pub(super) policy: Arc<Policy>,
 }
 
+const PARTS: [ReevaluatePart; 2] = [ReevaluatePart::Failures, ReevaluatePart::Deployments];
+
 /// Query of `reevaluate`, for one batch.
 pub(super) struct ReevaluateQuery {
     /// Fingerprint of the policy that the caller expects.
     policy: String,
     since: Option<String>,
-    after: i64,
+    from: ReevaluatePlace,
 }
 
 impl FromQuery for ReevaluateQuery {
-    const NAMES: &'static [&'static str] = &["policy", "since", "after"];
+    const NAMES: &'static [&'static str] = &["policy", "since", "part", "after"];
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
+        let part = parameters.word("part", &PARTS, ReevaluatePart::as_str)?.unwrap_or_default();
         Ok(Self {
             policy: parameters.required("policy")?,
             since: parameters.text("since"),
-            after: parameters.row("after")?,
+            from: ReevaluatePlace { part, after: parameters.row("after")? },
         })
     }
 }
@@ -57,8 +60,8 @@ pub(super) async fn reevaluate(
         let detail = "The daemon runs with another configuration: reload or restart it, then try again.";
         return Err(ApiError::new(StatusCode::CONFLICT, "other_configuration", detail));
     }
-    store.reevaluate(ReevaluateSpan { since, after: query.after }, now).await.map(Json).map_err(|error| {
-        tracing::warn!(%error, "failures could not be reevaluated");
+    store.reevaluate(ReevaluateSpan { since, from: query.from }, now).await.map(Json).map_err(|error| {
+        tracing::warn!(%error, "failures and deployments could not be reevaluated");
         ApiError::store_unavailable()
     })
 }

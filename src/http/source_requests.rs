@@ -138,8 +138,15 @@ impl SourceRequests {
 
     /// Counts a webhook that could not be received or stored. The source sends it again.
     pub(super) fn not_stored(&self, status: &'static str) {
-        self.metrics.reconciliation.want();
+        self.want_reconciliation();
         self.metrics.intake.webhook(Some(self.name()), status);
+    }
+
+    /// Has incidents read from the source's API soon, if they may be lost. Nothing reads deployments.
+    fn want_reconciliation(&self) {
+        if self.webhooks.source.incidents_of.is_some() {
+            self.metrics.reconciliation.want();
+        }
     }
 
     /// Logs that the store did not keep a webhook in time.
@@ -229,7 +236,7 @@ impl SourceRequests {
         self.metrics.intake.webhook(Some(self.name()), reason.status());
         self.metrics.intake.refused_at(Some(self.name()), refusal.at);
         if reason.may_lose_an_event() {
-            self.metrics.reconciliation.want();
+            self.want_reconciliation();
         }
         if let Some(held_back) = self.log_limits.refused[reason.index()].pass(Instant::now()) {
             log(held_back, &refusal.peer);

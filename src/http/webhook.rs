@@ -71,15 +71,19 @@ pub(super) async fn receive(State(intake): State<Arc<WebhookIntake>>, request: R
     let received_at = signed.delivery.received_at;
     let test = signed.heading.as_ref().ok().filter(|heading| heading.is_test);
     let test = test.map(|heading| heading.event_type.to_string());
+    let advice = signed.advice(&intake.source.webhooks);
     let log_fields = tracing::enabled!(tracing::Level::DEBUG).then(|| signed.names());
     match intake.keep(signed).await {
         Ok(recorded) => {
             intake.source.accepted(recorded.as_str(), test, received_at);
-            if let Some((event, event_type, incident)) = log_fields {
+            if let Some(advice) = advice.filter(|_| recorded == Recorded::Ignored) {
+                tracing::warn!("{advice}");
+            }
+            if let Some((event, event_type, about)) = log_fields {
                 tracing::debug!(
                     event,
                     event_type,
-                    incident,
+                    about,
                     status = recorded.as_str(),
                     "a webhook was accepted"
                 );
@@ -103,7 +107,7 @@ impl WebhookIntake {
     /// Stores the delivery. `Ok` means that it is on disk.
     async fn keep(&self, Signed { delivery, heading }: Signed) -> Result<Recorded, StoreError> {
         let received_at = delivery.received_at;
-        let occurred_at = heading.as_ref().ok().map(|heading| heading.occurred_at);
+        let occurred_at = heading.as_ref().ok().and_then(|heading| heading.occurred_at);
         // After a timeout the event may still be stored. Then the resent event is a duplicate.
         let recorded = match heading {
             Ok(heading) => in_time(self.store.record(heading, delivery)).await?,
@@ -145,13 +149,19 @@ impl Signed {
         Ok(Self { delivery, heading })
     }
 
-    /// Event id, event type and incident, for the log.
+    /// Advice about the set-up of the webhook, if this is a test event.
+    fn advice(&self, webhooks: &Webhooks) -> Option<String> {
+        self.heading.as_ref().ok().filter(|heading| heading.is_test)?;
+        (webhooks.advice_after_test)(&self.delivery.body)
+    }
+
+    /// Event id, event type, and incident or deployment, for the log.
     fn names(&self) -> (String, String, Option<String>) {
         let text = |text: &str| printable(text);
         match &self.heading {
             Ok(heading) => {
-                let incident = heading.incident.as_ref().map(|incident| text(incident.as_str()));
-                (text(&heading.id), text(&heading.event_type), incident)
+                let about = heading.subject.as_ref().map(|subject| text(&subject.to_string()));
+                (text(&heading.id), text(&heading.event_type), about)
             }
             Err(_) => (String::new(), String::new(), None),
         }

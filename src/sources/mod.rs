@@ -3,9 +3,16 @@
 //! A source is a module with a name and three functions. `verify` verifies the bytes of a request, `heading` parses the
 //! fields that are needed to store the event, and `parse` parses the whole event. Sources know nothing of each other.
 
+pub mod github;
+pub mod gitlab;
+mod hmac_keys;
+mod json_body;
+mod lenient;
 pub mod pagerduty;
+mod text;
 mod webhooks;
 
+pub use json_body::NotJson;
 pub use webhooks::{RefusalReason, RefusalText, SignatureError, Verified, Verify, Webhooks};
 
 use crate::config::Config;
@@ -15,9 +22,14 @@ use crate::domain::source::{Source, Sources};
 /// Every source. Each event in the store is from one of these, even if that source is not configured any more.
 pub const ALL: Sources = Sources::new(TABLE);
 
-static TABLE: &[&Source] = &[&pagerduty::SOURCE, &pagerduty::reading::SOURCE];
+/// The order decides which of two sources counts that tell of the same deployment: the earlier one.
+static TABLE: &[&Source] =
+    &[&pagerduty::SOURCE, &pagerduty::reading::SOURCE, &github::SOURCE, &gitlab::SOURCE];
 
 /// Webhooks of every source that is configured.
 pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Vec<Webhooks> {
-    vec![pagerduty::webhooks(config, secrets)]
+    let of_deployments = [github::webhooks(config, secrets), gitlab::webhooks(config, secrets)];
+    std::iter::once(pagerduty::webhooks(config, secrets))
+        .chain(of_deployments.into_iter().flatten())
+        .collect()
 }

@@ -41,14 +41,14 @@ pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowComm
 pub use outbox::group_commands::{GroupKind, RowGroup};
 pub use outbox::rows::RowState;
 pub use read::{
-    AttemptRecord, BackendStatus, DeadRow, DeployedNames, DeploymentFilter, DeploymentPage, DeploymentStory,
-    FailureFilter, FailurePage, FiguresReader, ForwardState, Forwarded, FoundId, FoundKind, Growth,
-    ListedFailure, ListedGroup, OpenNow, OutboxFilter, OutboxGauge, OutboxPage, OutboxRow, QuarantinePage,
-    QuarantineRow, Quarantined, QuarantinedBody, Reader, ReceivedEvent, StoreGauges, Story, StoryContext,
-    TimedFailure, TimedFailureFilter, TimedFailures, UnknownBackend,
+    AttemptRecord, BackendStatus, DeadRow, DeployedNames, DeploymentContext, DeploymentFilter,
+    DeploymentPage, DeploymentStory, FailureFilter, FailurePage, FiguresReader, ForwardState, Forwarded,
+    FoundId, FoundKind, Growth, ListedFailure, ListedGroup, OpenNow, OutboxFilter, OutboxGauge, OutboxPage,
+    OutboxRow, QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody, Reader, ReceivedEvent,
+    StoreGauges, Story, StoryContext, TimedFailure, TimedFailureFilter, TimedFailures, UnknownBackend,
 };
 pub use state::reading::ReadIncident;
-pub use state::reevaluate::{ReevaluateSpan, ReevaluatedBatch};
+pub use state::reevaluate::{ReevaluatePart, ReevaluatePlace, ReevaluateSpan, ReevaluatedBatch};
 pub use state::submission::Submitted;
 
 use crate::domain::deployment::Deployment;
@@ -72,16 +72,17 @@ use engine::session::Session;
 use engine::settings::CurrentSettings;
 use engine::space;
 use engine::writer::Writer;
-use facts::{deployment, event, quarantine, record, related_changes};
+use facts::{event, quarantine, record, related_changes};
 use outbox::{backfill, reconcile};
 use pending::{NewJob, Pending, Work};
-use state::{fold, merge_group, reading, reevaluate, renew, submission};
+use state::{duplicates, fold, merge_group, reading, reevaluate, renew, submission};
 
 /// Work of the writer on stored events, and at the end of a transaction.
 const HOOKS: Hooks = Hooks {
     begin: |session| reconcile::forget_unmarked(session),
     fold: fold::slice,
     finish: |session| {
+        duplicates::settle(session)?;
         renew::links(session)?;
         reconcile::all(session)
     },
@@ -222,7 +223,8 @@ impl Store {
 
     /// Saves a deployment.
     pub async fn record_deployment(&self, deployment: Deployment, now: Timestamp) -> Result<(), StoreError> {
-        self.offer(WriteKind::Other, move |session| deployment::save(session, &deployment, now)).await
+        self.offer(WriteKind::Other, move |session| duplicates::save_submitted(session, &deployment, now))
+            .await
     }
 
     /// Has a body in quarantine read again by its source.
@@ -230,7 +232,7 @@ impl Store {
         self.queue(move |session| quarantine::retry(session, id)).await
     }
 
-    /// Evaluates some failures again under the present policy, and saves those whose result differs.
+    /// Evaluates some failures or deployments again under the present policy, and saves those whose result differs.
     pub async fn reevaluate(
         &self,
         span: ReevaluateSpan,

@@ -113,3 +113,31 @@ fn unwise_settings_are_warnings() {
     }
     assert_eq!(warned.iter().filter(|line| !line.contains("MiB are free")).count(), 5, "{printed}");
 }
+
+#[test]
+fn secrets_and_tables_of_github_and_gitlab_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = "[[deployment]]\nname = \"all\"\nenvironment = [\".*\"]\n[[deployment]]\nname = \"live\"\nenvironment = [\"live\"]\n";
+    let text = |gitlab: &str| {
+        format!(
+            "{ANY_PORT}[github]\nsigning_secrets = [{{ file = \"github-webhook\" }}]\n\
+             [gitlab]\nsigning_secrets = [{{ file = \"{gitlab}\" }}]\n{tables}"
+        )
+    };
+    std::fs::write(folder.path().join("github-webhook"), "0123456789abcdef\n").unwrap();
+    std::fs::write(folder.path().join("token"), "whsec_AAECAwQFBgcICQoLDA0ODw==\n").unwrap();
+    let (status, printed) = check(folder.path(), &text("token"));
+    assert_eq!(status, 0, "{printed}");
+    for line in ["ok     github.signing_secrets: the file", "ok     gitlab.signing_secrets: the file"] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
+    let shadowed = "[[deployment]] table \"live\" never matches: table \"all\" comes before it";
+    assert!(printed.contains("warn   configuration: ") && printed.contains(shadowed), "{printed}");
+    let (status, printed) = check(folder.path(), &text("github-webhook"));
+    assert_eq!(status, 2, "{printed}");
+    assert!(
+        printed.contains("wrong  gitlab.signing_secrets: ") && printed.contains("is no signing token"),
+        "{printed}"
+    );
+    assert!(!printed.contains("0123456789abcdef"), "{printed}");
+}

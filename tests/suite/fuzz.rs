@@ -8,9 +8,15 @@ use std::path::Path;
 use fastrand::Rng;
 use pagerduty_dora::catalog;
 use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::deployment_history::DeploymentHistory;
+use pagerduty_dora::domain::deployment_outcome::decide;
+use pagerduty_dora::domain::event::EventSubject;
+use pagerduty_dora::domain::id::SourceDeploymentId;
+use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources::pagerduty::payload;
 use pagerduty_dora::sources::pagerduty::signature::{SigningSecrets, sign};
+use pagerduty_dora::sources::{github, gitlab};
 use secrecy::SecretString;
 
 use crate::harness::{SECRET, time};
@@ -125,11 +131,8 @@ fn a_body_is_read_in_the_same_way_when_it_arrives_and_later() {
         match (payload::heading(body), payload::parse(body)) {
             (Ok(heading), Ok(event)) => {
                 assert_eq!((&heading.id, &*heading.event_type), (&event.id, &*event.event_type));
-                assert_eq!(heading.occurred_at, event.occurred_at);
-                assert_eq!(
-                    heading.incident.as_ref(),
-                    event.subject.as_ref().map(|subject| &subject.incident)
-                );
+                assert_eq!(heading.occurred_at, Some(event.occurred_at));
+                assert_eq!(heading.subject.as_ref(), event.subject.as_ref().map(EventSubject::id).as_ref());
                 assert_eq!(payload::stored(body), Some(event));
             }
             (heading, event) => {
@@ -142,6 +145,35 @@ fn a_body_is_read_in_the_same_way_when_it_arrives_and_later() {
             }
         }
     });
+}
+
+#[test]
+fn a_body_about_a_deployment_is_read_in_the_same_way_when_it_arrives_and_later() {
+    let policy = Policy { default_env: "production".to_owned(), ..Policy::default() };
+    for (source, folder) in [(&github::SOURCE, "github"), (&gitlab::SOURCE, "gitlab")] {
+        fuzz(&fixtures(&[folder]), inputs() / 4, |body| {
+            match ((source.heading)(body), (source.parse)(body)) {
+                (Ok(heading), Some(event)) => {
+                    assert_eq!((&heading.id, &*heading.event_type), (&event.id, &*event.event_type));
+                    assert_eq!(heading.subject, event.subject.as_ref().map(EventSubject::id));
+                    assert!(heading.occurred_at.is_some() || heading.subject.is_none());
+                    let Some(about) = event.about_deployment() else { return };
+                    assert_eq!(
+                        SourceDeploymentId::parse(about.deployment.as_str()).as_ref(),
+                        Some(&about.deployment)
+                    );
+                    let mut history = DeploymentHistory::default();
+                    assert!(history.insert(&event));
+                    let stored = serde_json::to_string(&history).unwrap();
+                    assert_eq!(serde_json::from_str::<DeploymentHistory>(&stored).unwrap(), history);
+                    let decided = decide(&about.deployment, &history, &policy);
+                    assert_eq!(decided, decide(&about.deployment, &history, &policy));
+                }
+                (Err(reason), None) => assert!(!reason.is_empty()),
+                (heading, event) => panic!("{heading:?} {event:?}"),
+            }
+        });
+    }
 }
 
 #[test]

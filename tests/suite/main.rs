@@ -25,6 +25,7 @@ mod dashboard_pages;
 mod datadog_ci;
 mod demo;
 mod deployment_listings;
+mod deployment_webhooks;
 mod deployments;
 mod descriptors;
 mod events_api;
@@ -84,9 +85,11 @@ mod store_trouble;
 mod subscription;
 mod systemd;
 mod tls;
+mod told_deployments;
 mod torture;
 mod unread_log;
 mod unreliable;
+mod ways_in;
 
 /// The slow model of links, shared with the domain's own tests.
 #[path = "../../src/domain/link/tests/model.rs"]

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use self::asker::Asker;
+use crate::deployment_webhooks;
 use crate::harness::{Answer, Daemon, KEY, SECRET, fixture, story};
 use crate::json_schema::{Schemas, resolved};
 
@@ -63,27 +64,30 @@ fn parameters(document: &Value, operation: &Value, place: &str) -> Vec<Value> {
 fn routes() -> BTreeSet<(String, String)> {
     let source = include_str!("../../src/http/mod.rs");
     let calls = source.split(".route(").skip(1);
-    let routes = calls.map(|call| {
+    let routes = calls.flat_map(|call| {
         let (path, rest) = call.split_once(',').unwrap();
         // Paths of the public listener are no literals, because each also exists with a trailing slash.
-        let path = match path.trim().strip_prefix("&path(").and_then(|kind| kind.strip_suffix(')')) {
-            Some(kind) => format!("/api/v2/dora/{}", kind.trim_matches('"')),
-            None if path.trim() == "path" => "/webhooks/pagerduty".to_owned(),
-            None => path.trim().trim_matches('"').to_owned(),
+        let paths = match path.trim().strip_prefix("&path(").and_then(|kind| kind.strip_suffix(')')) {
+            Some(kind) => vec![format!("/api/v2/dora/{}", kind.trim_matches('"'))],
+            None if path.trim() == "path" => {
+                ["pagerduty", "github", "gitlab"].map(|source| format!("/webhooks/{source}")).to_vec()
+            }
+            None => vec![path.trim().trim_matches('"').to_owned()],
         };
         let method = rest.trim_start().split('(').next().unwrap();
         assert!(
             ["get", "post", "delete"].contains(&method),
             "this test does not know the method {method} of {path}"
         );
-        (method.to_uppercase(), path)
+        let method = method.to_uppercase();
+        paths.into_iter().map(move |path| (method.clone(), path))
     });
     routes.filter(|(_, path)| !PAGES.contains(&path.as_str())).collect()
 }
 
 #[tokio::test]
 async fn the_document_has_exactly_the_routes_of_the_daemon() {
-    let daemon = Daemon::start("").await;
+    let daemon = Daemon::start(&deployment_webhooks::both()).await;
     let document = document(&daemon).await;
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     let documented = operations(&document).into_iter().map(|(method, path, _)| (method, path));
@@ -230,8 +234,47 @@ async fn webhooks_are_answered_as_documented() {
     let answer = daemon.deliver_with(&[("x-pagerduty-signature", &wrong)], webhook).await;
     assert_eq!((answer.status, &answer.json()["error"]), (503, &json!("unverified_retry")));
     asker.holds("POST", "/webhooks/pagerduty", &answer);
-    asker.all_seen_but("/webhooks", &[]);
+    asker.all_seen_but("/webhooks/pagerduty", &[]);
     assert!(!asker.document.to_string().contains(SECRET));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_about_deployments_are_answered_as_documented() {
+    let daemon = Daemon::start(&deployment_webhooks::both()).await;
+    let mut asker = Asker::new(&daemon).await;
+    for (source, name) in [("github", "deployment_status.success"), ("gitlab", "deployment.success")] {
+        let (route, body) = (format!("/webhooks/{source}"), deployment_webhooks::fixture_of(source, name));
+        let schema =
+            asker.document["paths"][&route]["post"]["requestBody"]["content"]["application/json"]["schema"]
+                .clone();
+        let sent = serde_json::from_str(&body).unwrap();
+        assert_eq!(Schemas::of_requests(&asker.document).check(&schema, &sent), Ok(()));
+        let url = format!("http://{}{route}", daemon.public);
+        let signed = match source {
+            "github" => {
+                deployment_webhooks::github_headers(deployment_webhooks::GITHUB_SECRET, body.as_bytes())
+            }
+            _ => deployment_webhooks::gitlab_headers(deployment_webhooks::GITLAB_SECRET, body.as_bytes()),
+        };
+        let encoded = vec![("content-encoding", "gzip".to_owned())];
+        let large = " ".repeat(600_000);
+        for (headers, body, expected) in
+            [(&signed, &body, 202), (&vec![], &body, 401), (&vec![], &large, 413), (&encoded, &body, 415)]
+        {
+            let answer = deployment_webhooks::post(url.clone(), headers, body).await;
+            assert_eq!(answer.status, expected);
+            asker.holds("POST", &route, &answer);
+        }
+    }
+    let Asker { document, seen, .. } = asker;
+    let daemon = daemon.restart("").await;
+    let mut asker = Asker { daemon: &daemon, document, seen };
+    for route in ["/webhooks/github", "/webhooks/gitlab"] {
+        let answer = deployment_webhooks::post(format!("http://{}{route}", daemon.public), &[], "{}").await;
+        asker.holds("POST", route, &answer);
+        // The store commits here.
+        asker.all_seen_but(route, &["503"]);
+    }
 }
 
 #[tokio::test]

@@ -250,7 +250,11 @@ fn promtool_accepts_the_rules() {
 
 /// Alerts that fire 30 minutes after the start, by these series. `None` if promtool is not installed.
 fn check_alerts(series: &[(&str, &str)], expected: &[&str]) -> Option<()> {
-    let alerts = ["PagerdutyDoraWebhooksRefused", "PagerdutyDoraSomeWebhooksRefused"];
+    let alerts = [
+        "PagerdutyDoraWebhooksRefused",
+        "PagerdutyDoraSomeWebhooksRefused",
+        "PagerdutyDoraDeploymentWebhooksRefused",
+    ];
     let folder = tempfile::tempdir().unwrap();
     let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/prometheus/alerts.yml");
     let series: Vec<Value> =
@@ -295,6 +299,21 @@ fn alerts_tell_a_wrong_secret_a_second_subscription_and_a_stranger_apart() {
             return;
         }
         assert!(check_alerts(&[(ACCEPTED, accepted), (REFUSED, "0x40"), (counter, "0x40")], &[]).is_some());
+    }
+}
+
+#[test]
+fn a_refused_webhook_of_github_has_an_alert_of_its_own() {
+    const ACCEPTED: &str = "pagerduty_dora_last_accepted_timestamp_seconds{source=\"github\"}";
+    const REFUSED: &str = "pagerduty_dora_last_refused_timestamp_seconds{source=\"github\"}";
+    const WRONG: &str = "pagerduty_dora_webhooks_total{source=\"github\",status=\"wrong_signature\"}";
+    let alert = "PagerdutyDoraDeploymentWebhooksRefused";
+    for (accepted, expected) in [("100x40", &[alert][..]), ("300x40", &[])] {
+        if check_alerts(&[(ACCEPTED, accepted), (REFUSED, "200x40"), (WRONG, "0x19 1x20")], expected)
+            .is_none()
+        {
+            return;
+        }
     }
 }
 

@@ -87,7 +87,7 @@ fn receive(histories: &mut Histories, webhook: &Webhook) {
 }
 
 fn insert(histories: &mut Histories, event: &Event, at: Timestamp) {
-    if let Some(subject) = &event.subject {
+    if let Some(subject) = event.about_incident() {
         histories.entry(subject.incident.clone()).or_default().insert(event, at);
     }
 }

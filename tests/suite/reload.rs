@@ -47,6 +47,11 @@ impl Configured {
         Self { folder, daemon, clock, client: client() }
     }
 
+    /// Address of the public listener.
+    pub(crate) fn public(&self) -> std::net::SocketAddr {
+        self.daemon.public
+    }
+
     fn write(&self, name: &str, content: &str) {
         std::fs::write(self.folder.path().join(name), content).unwrap();
     }

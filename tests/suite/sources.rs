@@ -7,7 +7,9 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use pagerduty_dora::clock::{Clock, ManualClock};
-use pagerduty_dora::domain::event::{Event, EventKind, EventSubject, Heading, Origin, Snapshot};
+use pagerduty_dora::domain::event::{
+    AboutIncident, Event, EventKind, EventSubject, Heading, Origin, Snapshot,
+};
 use pagerduty_dora::domain::id::IncidentId;
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::source::{Source, Sources};
@@ -30,7 +32,7 @@ use crate::store_edit;
 /// A source whose bodies are four words: the event's id, its type, the incident's id, and a time.
 static MADE_UP: Source = Source {
     name: SourceName::new("madeup"),
-    incidents_of: SourceName::new("madeup"),
+    incidents_of: Some(SourceName::new("madeup")),
     title: "Made-up",
     heading,
     parse,
@@ -50,13 +52,13 @@ fn parse(body: &[u8]) -> Option<Event> {
     };
     let snapshot = Snapshot { title: Some("made up".to_owned()), ..Snapshot::default() };
     let incident = IncidentId::parse(&MADE_UP.name, incident)?;
-    let subject = EventSubject { incident, kind, snapshot: Some(Box::new(snapshot)), deployment: None };
+    let subject = AboutIncident { incident, kind, snapshot: Some(Box::new(snapshot)), deployment: None };
     Some(Event {
         origin: Origin::Sent,
         id: id.to_owned(),
         event_type: event_type.to_owned(),
         occurred_at: time(at),
-        subject: Some(subject),
+        subject: Some(EventSubject::Incident(subject)),
     })
 }
 
@@ -65,8 +67,8 @@ fn heading(body: &[u8]) -> Result<Heading, String> {
     Ok(Heading {
         id: event.id,
         event_type: event.event_type.into(),
-        occurred_at: event.occurred_at,
-        incident: event.subject.map(|subject| subject.incident),
+        occurred_at: Some(event.occurred_at),
+        subject: event.subject.as_ref().map(EventSubject::id),
         has_placeholder_time: false,
         is_test: false,
     })
@@ -210,6 +212,7 @@ fn made_up_webhooks() -> Webhooks {
             remedy: "Ask",
         },
         resend_sentence: "It sends again",
+        advice_after_test: |_| None,
     }
 }
 

@@ -48,6 +48,15 @@ pub(crate) fn unfold(store: &Path) {
     );
 }
 
+/// Undoes the folding of events about deployments: their histories are empty, and are made again.
+pub(crate) fn unfold_deployments(store: &Path) {
+    run(
+        store,
+        "DELETE FROM told_deployment_event; UPDATE told_deployment SET history = '{\"entries\":[]}';
+        DELETE FROM progress WHERE name = 'folded_up_to'",
+    );
+}
+
 /// Sets the source of every event.
 pub(crate) fn attribute_events_to(store: &Path, source: &str) {
     Connection::open(store).unwrap().execute("UPDATE event SET source = ?1", [source]).unwrap();
@@ -114,7 +123,7 @@ pub(crate) fn add_dead_rows(store: &Path, backend: &str, count: i64) {
 /// Adds this many deployments at one time, each in an env of its own.
 pub(crate) fn add_deployments(store: &Path, count: i64, at_ns: i64) {
     let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-        INSERT INTO deployment (deployment_id, service, env, started_at_ns, finished_at_ns, facts)
+        INSERT INTO stored_deployment (deployment_id, service, env, started_at_ns, finished_at_ns, facts)
         SELECT 'many:' || i, 'service-' || (i % 7), 'preview-' || i, ?2, ?2, '{}' FROM n";
     Connection::open(store).unwrap().execute(sql, (count, at_ns)).unwrap();
 }

@@ -132,6 +132,11 @@ impl Probe {
         self.number("SELECT count(*) FROM failure_event", [])
     }
 
+    /// Number of events whose body is still kept.
+    pub(crate) fn bodies(&self) -> i64 {
+        self.number("SELECT count(*) FROM event WHERE body IS NOT NULL", [])
+    }
+
     pub(crate) fn deployments(&self) -> i64 {
         self.number("SELECT count(*) FROM deployment", [])
     }

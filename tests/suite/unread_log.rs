@@ -267,7 +267,7 @@ fn the_json_log_begins_with_starting_and_ends_with_stopped() {
     let first = &lines[0];
     assert_eq!((&first["message"], &first["level"]), (&"starting".into(), &"INFO".into()));
     assert_eq!((&first["version"], &first["backends"]), (&env!("CARGO_PKG_VERSION").into(), &"none".into()));
-    assert_eq!(first["schema"], 2);
+    assert_eq!(first["schema"], 3);
     for key in ["configuration", "store", "webhooks", "admin"] {
         assert!(first[key].is_string(), "{key}: {first}");
     }

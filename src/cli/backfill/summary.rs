@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::cli::changed_failures;
+use crate::cli::changed_fields;
 use crate::cli::report::in_unit;
 use crate::cli::table::{Column, print_out, render, width};
 use crate::domain::backfill::{AddedFailure, BackfillStep};
@@ -98,7 +98,7 @@ impl Summary {
     }
 
     pub(super) fn print(&self) {
-        if let Some(table) = changed_failures::table(self.changed.iter().take(LISTED)) {
+        if let Some(table) = changed_fields::of_failures(self.changed.iter().take(LISTED)) {
             print_out(table);
         }
         if let Some(more) = self.changed.len().checked_sub(LISTED).filter(|more| *more > 0) {

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use anyhow::anyhow;
 use clap::Args;
+use secrecy::SecretString;
 
 use self::item::{Finding, Item};
 use self::store::StoreHolder;
@@ -20,7 +21,7 @@ use super::table::print_out;
 use crate::catalog;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
-use crate::config::{Config, Problem, Secret};
+use crate::config::{Config, Problem, Secret, SecretError};
 use crate::domain::printable::printable;
 use crate::http::expires_soon;
 use crate::run::{self, rest_client};
@@ -118,10 +119,10 @@ fn secrets(config: &Config) -> Vec<Item> {
     let mut items = Vec::new();
     for list in config.secret_lists() {
         items.extend(list.missing().map(|missing| Item::new(list.key, Finding::Wrong(missing.to_owned()))));
-        items.extend(list.secrets.iter().flat_map(|one| secret(list.key, one, list.min_bytes)));
+        items.extend(list.secrets.iter().flat_map(|one| secret(list.key, one, list.fetch(one))));
     }
     if let Some(api) = &config.pagerduty.api {
-        items.extend(secret(PAGERDUTY_TOKEN, &api.token, 1));
+        items.extend(secret(PAGERDUTY_TOKEN, &api.token, api.token.fetch(1)));
         // Other errors are those of the secret.
         let client = run::outgoing(config).and_then(|outgoing| rest_client(config, &outgoing));
         let cannot_be_used = client.err().filter(|_| api.token.fetch(1).is_ok());
@@ -133,8 +134,8 @@ fn secrets(config: &Config) -> Vec<Item> {
 }
 
 /// Checks a secret, and warns if it is stored in an unsafe way.
-fn secret(key: &str, secret: &Secret, min_bytes: usize) -> Vec<Item> {
-    let fetched = secret.fetch(min_bytes).map(|_| secret.to_string()).map_err(|error| error.to_string());
+fn secret(key: &str, secret: &Secret, fetched: Result<SecretString, SecretError>) -> Vec<Item> {
+    let fetched = fetched.map(|_| secret.to_string()).map_err(|error| error.to_string());
     let mut items = vec![Item::tried(key, fetched)];
     items.extend(secret.warning().map(|warning| Item::new(key, Finding::Warn(warning))));
     items

@@ -14,6 +14,7 @@ use super::instance::{Instance, MAX_WAIT, POLL_INTERVAL};
 use super::pagerduty_api::{PagerDutyApi, SUBSCRIPTION};
 use super::past;
 use super::story::{DEPLOYMENTS, DemoDeployment, GAP, GAP_CLOSED, LOST, STORY};
+use super::told::{self, Forges, TOLD};
 use crate::cli::send::Sender;
 use crate::cli::table::print_out;
 use crate::clock::{Clock, ManualClock};
@@ -109,11 +110,12 @@ impl<'a> Day<'a> {
         let mut lost = None;
         for webhook in LOST {
             let heading = payload::heading(webhook.as_bytes())?;
-            self.pass(Some(heading.occurred_at)).await?;
+            let occurred_at = heading.occurred_at.context(NO_TIME)?;
+            self.pass(Some(occurred_at)).await?;
             self.api.happened(webhook, true)?;
-            lost = heading.incident;
+            lost = heading.incident().cloned();
             let incident = lost.as_ref().map(IncidentId::to_string).unwrap_or_default();
-            line(heading.occurred_at, &heading.event_type, &incident, "lost");
+            line(occurred_at, &heading.event_type, &incident, "lost");
         }
         self.api.disable();
         line(self.clock.now(), "subscription", SUBSCRIPTION, "disabled");
@@ -140,6 +142,37 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
+    /// Has GitHub and GitLab tell of deployments, and an incident follow one of them.
+    pub(super) async fn tell_deployments(&mut self, forges: &Forges) -> anyhow::Result<()> {
+        print_out(told::SAYS);
+        for (forge, webhook) in TOLD {
+            let event = forge.event(webhook)?;
+            self.pass(Some(event.occurred_at)).await?;
+            let Status { status } = serde_json::from_str(&forges.send(self.daemon, forge, webhook).await?)?;
+            let about = event.about_deployment().context("a webhook of the story is about no deployment")?;
+            let id = about.deployment.as_str();
+            let number = id.rsplit(':').next().unwrap_or(id);
+            let what = format!("{} {}", forge.name(), about.state.in_words());
+            line(event.occurred_at, &what, number, &format!("202 {status}"));
+        }
+        for webhook in told::INCIDENT {
+            self.deliver(webhook).await?;
+        }
+        self.pass(None).await?;
+        let ignored: Value = self.daemon.get("deployments?ignored=true").await?;
+        for deployment in ignored["deployments"].as_array().into_iter().flatten() {
+            let text = |field: &str| deployment[field].as_str().unwrap_or_default();
+            print_out(format_args!("  {} does not count: {}", text("id"), text("reason")));
+        }
+        let failures = self.daemon.failures().await?;
+        // The newest failure comes first.
+        let last = failures.first().context("there is no failure")?;
+        let (incident, cause) = (last.failure.incident.as_deref(), last.failure.deployment.as_deref());
+        let cause = cause.context("the last failure is linked to no deployment")?;
+        print_out(format_args!("  {} was caused by {cause}\n", incident.unwrap_or_default()));
+        Ok(())
+    }
+
     /// Waits until a condition holds, but no longer than `MAX_WAIT`.
     async fn wait_until(
         &self,
@@ -157,18 +190,19 @@ impl<'a> Day<'a> {
 
     async fn deliver(&mut self, webhook: &str) -> anyhow::Result<()> {
         let heading = payload::heading(webhook.as_bytes())?;
-        while let Some(deployed) = self.pipeline.next_before(heading.occurred_at)? {
+        let occurred_at = heading.occurred_at.context(NO_TIME)?;
+        while let Some(deployed) = self.pipeline.next_before(occurred_at)? {
             self.pass(Some(Timestamp::parse(deployed.finished_at)?)).await?;
             self.deploy(&deployed).await?;
         }
-        self.pass(Some(heading.occurred_at)).await?;
+        self.pass(Some(occurred_at)).await?;
         self.api.happened(webhook, false)?;
         let answer = self.pagerduty.send(webhook.as_bytes().to_vec()).await?;
         ensure!(answer.status == 202, "a webhook was answered {}: {}", answer.status, answer.body);
         let Status { status } = serde_json::from_str(&answer.body)?;
-        let incident = heading.incident.map(|incident| incident.to_string()).unwrap_or_default();
+        let incident = heading.subject.map(|subject| subject.to_string()).unwrap_or_default();
         let result = format!("{} {status}", answer.status);
-        line(heading.occurred_at, &heading.event_type, &incident, &result);
+        line(occurred_at, &heading.event_type, &incident, &result);
         Ok(())
     }
 
@@ -240,6 +274,9 @@ impl<'a> Day<'a> {
         }
     }
 }
+
+/// Error about a webhook of the story.
+const NO_TIME: &str = "a webhook of the story has no time";
 
 fn line(at: Timestamp, what: &str, subject: &str, result: &str) {
     print_out(format_args!("  {:<24}  {what:<26} {subject:<14}  {result}", at.to_string()));

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use glob::Pattern;
 use reqwest::Url;
 use serde::de::DeserializeOwned;
@@ -49,7 +51,12 @@ impl Instance {
     }
 
     pub(super) fn events_api_url(&self, kind: &str) -> String {
-        format!("http://{}/api/v2/dora/{kind}", self.daemon.public)
+        self.public_url(&format!("/api/v2/dora/{kind}"))
+    }
+
+    /// Address of a path of the public listener.
+    pub(super) fn public_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.daemon.public)
     }
 
     pub(super) fn api(&self, path: &str) -> String {
@@ -111,9 +118,18 @@ pub(super) fn is_taken(error: &anyhow::Error) -> bool {
 
 /// Writes a random secret to a file that only this user can read.
 pub(super) fn write_secret(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    write(folder, name, &random::secret()?)
+}
+
+/// Writes a random signing token, as GitLab has them, to such a file.
+pub(super) fn write_signing_token(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    write(folder, name, &format!("whsec_{}", BASE64_STANDARD.encode(random::secret()?)))
+}
+
+fn write(folder: &Path, name: &str, secret: &str) -> anyhow::Result<PathBuf> {
     let file = folder.join(name);
     let mut created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
-    created.write_all(random::secret()?.as_bytes())?;
+    created.write_all(secret.as_bytes())?;
     Ok(file)
 }
 
@@ -134,7 +150,7 @@ pub(super) fn backend_config(folder: &Path, secret: &Path, key: &Path) -> Config
 
 pub(super) fn daemon_config(
     folder: &Path,
-    secret: &Path,
+    (secret, signing_token): (&Path, &Path),
     key: &Path,
     listen: Listen,
     (backend, pagerduty_api): (&Instance, SocketAddr),
@@ -154,7 +170,11 @@ pub(super) fn daemon_config(
         "[pagerduty.api]\nurl = \"http://{pagerduty_api}\"\ntoken = {{ file = {key_file:?} }}\n\
          reconcile_every = \"1d\"\nrequests_per_minute = 960\n"
     );
-    let mut config = Config::parse(&format!("{failure}\n{STORY_CONFIG}\n{entry}\n{api}"))?;
+    let (secret_file, token_file) = (secret.to_string_lossy(), signing_token.to_string_lossy());
+    let forges = format!(
+        "[github]\nsigning_secrets = [{{ file = {secret_file:?} }}]\n[gitlab]\nsigning_secrets = [{{ file = {token_file:?} }}]\n"
+    );
+    let mut config = Config::parse(&format!("{failure}\n{STORY_CONFIG}\n{entry}\n{api}\n{forges}"))?;
     config.server.listen = listen.public;
     config.admin.listen = listen.admin;
     config.events_api.keys = vec![secret_of(key)];

@@ -9,8 +9,10 @@ use tokio::time::sleep;
 use self::day::Day;
 use self::instance::{
     Instance, Listen, POLL_INTERVAL, backend_config, daemon_config, is_taken, secret_of, write_secret,
+    write_signing_token,
 };
 use self::pagerduty_api::PagerDutyApi;
+use self::told::Forges;
 use super::command_error::CommandError;
 use super::failures::table;
 use super::report;
@@ -31,6 +33,7 @@ mod instance;
 mod pagerduty_api;
 mod past;
 mod story;
+mod told;
 
 #[derive(Args)]
 pub(super) struct DemoOptions {
@@ -53,12 +56,14 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let secret = write_secret(folder.path(), "signing-secret")?;
     let key = write_secret(folder.path(), "events-api-key")?;
+    let signing_token = write_signing_token(folder.path(), "gitlab-signing-token")?;
     // The day is in the past. Its clock is moved by hand, so that waiting five minutes takes no time.
     let clock = ManualClock::at(Timestamp::parse(MORNING)?);
     let backend = Instance::start(backend_config(folder.path(), &secret, &key), clock.clone()).await?;
     let api = PagerDutyApi::start(clock.clone()).await?;
     let start = async |listen| {
-        let config = daemon_config(folder.path(), &secret, &key, listen, (&backend, api.address))?;
+        let config =
+            daemon_config(folder.path(), (&secret, &signing_token), &key, listen, (&backend, api.address))?;
         Instance::start(config, clock.clone()).await
     };
     let daemon = match start(Listen::usual(options.listen)).await {
@@ -73,6 +78,8 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     day.send_past().await?;
     day.play().await?;
     day.lose_and_repair().await?;
+    let (github, gitlab) = (secret_of(&secret).fetch(1)?, secret_of(&signing_token).fetch(1)?);
+    day.tell_deployments(&Forges { github, gitlab }).await?;
     print_result(&daemon, &backend).await?;
     let dashboard = daemon.dashboard();
     if options.once {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::event::{Event, EventKind, EventSubject, Merge, Origin, Snapshot};
+use crate::domain::event::{AboutIncident, Event, EventKind, EventSubject, Merge, Origin, Snapshot};
 use crate::domain::rule::{Rule, RuleAction};
 use crate::domain::source_name::SourceName;
 
@@ -14,14 +14,14 @@ fn id(incident: &str) -> IncidentId {
 /// An event of an incident at second `at`. The snapshot shows the incident.
 fn event(incident: &str, kind: EventKind, at: i64, snapshot: Snapshot) -> Event {
     let subject =
-        EventSubject { incident: id(incident), kind, snapshot: Some(Box::new(snapshot)), deployment: None };
+        AboutIncident { incident: id(incident), kind, snapshot: Some(Box::new(snapshot)), deployment: None };
     let event_id = format!("{incident}-{kind:?}-{at}");
     Event {
         id: event_id,
         event_type: String::new(),
         occurred_at: second(at),
         origin: Origin::Sent,
-        subject: Some(subject),
+        subject: Some(EventSubject::Incident(subject)),
     }
 }
 
@@ -52,7 +52,7 @@ fn policy() -> Policy {
 fn failures(policy: &Policy, events: &[Event]) -> BTreeMap<String, Failure> {
     let mut group = Group::new();
     for event in events {
-        let incident = event.subject.as_ref().unwrap().incident.clone();
+        let incident = event.about_incident().unwrap().incident.clone();
         group.entry(incident).or_default().insert(event, second(1_000));
     }
     let evaluated = evaluate_group(&group, policy);

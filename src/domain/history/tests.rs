@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::event::{EventSubject, Origin, Reference};
+use crate::domain::event::{AboutIncident, EventSubject, Origin, Reference};
 use crate::domain::id::IncidentId;
 use crate::domain::source_name::SourceName;
 use proptest::prelude::*;
@@ -23,14 +23,14 @@ pub(super) fn second(n: i64) -> Timestamp {
 
 pub(super) fn event(id: &str, kind: EventKind, at: i64, facts: Snapshot) -> Event {
     let incident = IncidentId::parse(&SourceName::new("pagerduty"), "Q1").unwrap();
-    let subject = EventSubject { incident, kind, snapshot: Some(Box::new(facts)), deployment: None };
+    let subject = AboutIncident { incident, kind, snapshot: Some(Box::new(facts)), deployment: None };
     let occurred_at = second(at);
     Event {
         id: id.into(),
         event_type: String::new(),
         occurred_at,
         origin: Origin::Sent,
-        subject: Some(subject),
+        subject: Some(EventSubject::Incident(subject)),
     }
 }
 
@@ -109,8 +109,8 @@ fn unreduced(events: &[Event]) -> History {
     let mut entries: Vec<_> = events
         .iter()
         .map(|event| {
-            let subject = event.subject.clone().unwrap();
-            let facts = *subject.snapshot.unwrap();
+            let subject = event.about_incident().unwrap();
+            let facts = *subject.snapshot.clone().unwrap();
             let (kind, origin) = (subject.kind, event.origin);
             Entry { at: event.occurred_at, kind, id: event.id.clone(), origin, facts }
         })
@@ -228,14 +228,14 @@ fn many_events_with_replaced_facts_are_not_kept() {
 fn hint(id: &str, at: i64, deployment: NamedDeployment) -> Event {
     let incident = IncidentId::parse(&SourceName::new("pagerduty"), "Q1").unwrap();
     let subject =
-        EventSubject { incident, kind: EventKind::Mentioned, snapshot: None, deployment: Some(deployment) };
+        AboutIncident { incident, kind: EventKind::Mentioned, snapshot: None, deployment: Some(deployment) };
     let occurred_at = second(at);
     Event {
         id: id.into(),
         event_type: String::new(),
         occurred_at,
         origin: Origin::Sent,
-        subject: Some(subject),
+        subject: Some(EventSubject::Incident(subject)),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::domain::address::{text_without_credentials, without_credentials};
+use crate::domain::commit::is_full_sha;
 use crate::domain::name::name;
 use crate::domain::surrogates;
 use crate::domain::timestamp::Timestamp;
@@ -168,11 +169,6 @@ fn text(attribute: &str, value: Value) -> Result<Option<String>, String> {
 fn has_fraction_or_exponent(number: &serde_json::Number) -> bool {
     const END: f64 = 18_446_744_073_709_551_616.0;
     number.is_f64() && number.as_f64().is_some_and(|number| number.abs() < END)
-}
-
-/// Datadog: `^[a-fA-F0-9]{40,}$`.
-fn is_full_sha(text: &str) -> bool {
-    text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Id from a hash of the content, for a request without an id.

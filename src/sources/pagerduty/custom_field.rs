@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::lenient::Lenient;
 use crate::domain::event::NamedDeployment;
 use crate::domain::name::name;
 use crate::domain::named;
 use crate::domain::surrogates;
+use crate::sources::lenient::Lenient;
 
 /// Name of the field.
 const DEPLOYMENT: &str = "deployment";
@@ -77,7 +77,7 @@ mod tests {
     use crate::sources::pagerduty::payload;
 
     fn deployment(body: &str) -> Option<NamedDeployment> {
-        payload::parse(body.as_bytes()).unwrap().subject.unwrap().deployment
+        payload::parse(body.as_bytes()).unwrap().about_incident().unwrap().deployment.clone()
     }
 
     #[test]

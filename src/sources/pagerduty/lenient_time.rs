@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::lenient::Shape;
 use crate::domain::timestamp::{Timestamp, TimestampError};
+use crate::sources::lenient::Shape;
 
 /// Prefix of the times that many systems use for "never": `9999-12-31T23:59:59Z`.
 const NEVER: &str = "9999-";
@@ -64,7 +64,8 @@ mod tests {
             "9999-01-01T00:00:00Z",
         ] {
             for body in bodies(time) {
-                let facts = parse(body.as_bytes()).unwrap().subject.unwrap().snapshot.unwrap();
+                let event = parse(body.as_bytes()).unwrap();
+                let facts = event.about_incident().unwrap().snapshot.as_ref().unwrap();
                 assert_eq!((facts.created_at, facts.reopened_at), (None, None), "{time}");
                 assert!(heading(body.as_bytes()).unwrap().has_placeholder_time, "{time}");
             }

@@ -2,7 +2,6 @@
 
 mod custom_field;
 mod event_type;
-mod lenient;
 mod lenient_time;
 mod name;
 mod not_understood;
@@ -28,7 +27,7 @@ use crate::domain::source::Source;
 /// PagerDuty, with the functions that read its bodies.
 pub static SOURCE: Source = Source {
     name: NAME,
-    incidents_of: NAME,
+    incidents_of: Some(NAME),
     title: "PagerDuty",
     heading: payload::heading_or_reason,
     parse: payload::stored,
@@ -46,6 +45,7 @@ pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Webhooks {
         recognizes,
         refusal_text: refusal::refusal_text,
         resend_sentence: "PagerDuty sends it again for 48 hours",
+        advice_after_test: |_| None,
     }
 }
 

@@ -8,19 +8,20 @@ use serde::de::value::MapAccessDeserializer;
 
 use super::custom_field::{CustomField, named_in_field};
 use super::event_type;
-use super::lenient::{Lenient, Shape};
 use super::lenient_time::LenientTime;
 use super::name::NAME;
 pub use super::not_understood::NotUnderstood;
 use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::event::{
-    Event, EventKind, EventSubject, Heading, Merge, NamedDeployment, Origin, Priority, Reference, Snapshot,
+    AboutIncident, Event, EventKind, EventSubject, Heading, Merge, NamedDeployment, Origin, Priority,
+    Reference, Snapshot, SubjectId,
 };
 use crate::domain::id::IncidentId;
 use crate::domain::name::{name, trimmed};
 use crate::domain::named::in_note;
 use crate::domain::surrogates;
 use crate::domain::timestamp::Timestamp;
+use crate::sources::lenient::{Lenient, Shape};
 
 /// Prefix that PagerDuty adds to a note that is typed while resolving.
 pub(super) const RESOLUTION_NOTE: &str = "resolution note:";
@@ -44,7 +45,8 @@ pub(super) fn parse_read(body: &[u8], kind: KindOfType) -> Result<Event, NotUnde
 pub(super) type KindOfType = fn(&str) -> Option<(&'static str, EventKind)>;
 
 fn event(Understood { event, occurred_at, about }: Understood<'_>, origin: Origin) -> Event {
-    let subject = about.map(|About { kind, incident, data, .. }| data.subject(kind, incident));
+    let subject =
+        about.map(|About { kind, incident, data, .. }| EventSubject::Incident(data.subject(kind, incident)));
     let (id, event_type) = (event.id.into_owned(), event.event_type.into_owned());
     Event { id, event_type, occurred_at, origin, subject }
 }
@@ -63,8 +65,8 @@ pub fn heading(body: &[u8]) -> Result<Heading, NotUnderstood> {
         Heading {
             id: event.id.into_owned(),
             event_type,
-            occurred_at,
-            incident,
+            occurred_at: Some(occurred_at),
+            subject: incident.map(SubjectId::Incident),
             has_placeholder_time,
             is_test,
         }
@@ -220,7 +222,7 @@ impl EventData<'_> {
     }
 
     /// Subject of the event: the incident, and the facts that the event has of it.
-    fn subject(self, kind: EventKind, incident: IncidentId) -> EventSubject {
+    fn subject(self, kind: EventKind, incident: IncidentId) -> AboutIncident {
         let is_incident = self.is_incident();
         let deployment = match self.shape.0.as_deref() {
             Some("incident_note") => {
@@ -249,7 +251,7 @@ impl EventData<'_> {
             incident_type: self.incident_type.0.and_then(|incident_type| owned(incident_type.name)),
             merge: self.resolve_reason.0,
         };
-        EventSubject {
+        AboutIncident {
             incident,
             kind,
             // A resolve counts even if its data has an unknown shape.

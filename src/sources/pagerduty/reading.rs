@@ -12,7 +12,7 @@ use super::event_type;
 use super::name::{NAME, READ_NAME};
 use super::payload::{self, NotUnderstood, RESOLUTION_NOTE};
 use super::rest::{LogEntry, LogKind, Note};
-use crate::domain::event::{Event, EventKind, Heading, NamedDeployment, ReadEvent};
+use crate::domain::event::{Event, EventKind, EventSubject, Heading, NamedDeployment, ReadEvent};
 use crate::domain::id::IncidentId;
 use crate::domain::named::in_note;
 use crate::domain::source::Source;
@@ -21,7 +21,7 @@ use crate::domain::timestamp::Timestamp;
 /// PagerDuty's REST API. Its events are about the incidents of PagerDuty.
 pub static SOURCE: Source = Source {
     name: READ_NAME,
-    incidents_of: NAME,
+    incidents_of: Some(NAME),
     title: "PagerDuty's REST API",
     heading: heading_or_reason,
     parse: stored,
@@ -257,7 +257,7 @@ fn kind(event_type: &str) -> Option<(&'static str, EventKind)> {
 fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
     let mut event = payload::parse_read(body, kind)?;
     if event.event_type == NOTES
-        && let Some(subject) = &mut event.subject
+        && let Some(EventSubject::Incident(subject)) = &mut event.subject
         && subject.deployment.is_none()
     {
         subject.deployment = Some(NamedDeployment::Note(None));
@@ -270,7 +270,7 @@ fn stored(body: &[u8]) -> Option<Event> {
 }
 
 fn heading_or_reason(body: &[u8]) -> Result<Heading, String> {
-    parse(body).map(|event| event.heading_of_read()).map_err(|error| error.to_string())
+    parse(body).map(|event| event.heading()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ pub(in crate::store) fn slice_after_group(group: usize) -> usize {
 /// event is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) struct Unfolded {
-    /// Key of the failure. Events with the same key are folded together.
-    pub(in crate::store) failure_key: i64,
+    /// Key of the failure, or of the source's deployment. Events with the same key are folded together.
+    pub(in crate::store) subject_key: i64,
     /// Row of the event.
     pub(in crate::store) row: i64,
 }
@@ -99,7 +99,7 @@ impl Backlog {
         }
         let start = self.batch.len().saturating_sub(wanted);
         let start = self.batch.get(start).map_or(start, |first| {
-            self.batch.partition_point(|unfolded| unfolded.failure_key < first.failure_key)
+            self.batch.partition_point(|unfolded| unfolded.subject_key < first.subject_key)
         });
         let events = self.batch.get(start..).unwrap_or_default().to_vec();
         Slice { start, events, up_to: (start == 0).then_some(self.batch_up_to) }

@@ -11,6 +11,7 @@ pub(super) mod health;
 pub(super) mod hooks;
 pub(super) mod job;
 pub(super) mod json;
+mod migrations;
 pub(super) mod open_store;
 pub(super) mod progress;
 pub(super) mod schema;

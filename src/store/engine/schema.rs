@@ -7,10 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::DatabaseError;
-
-/// Migrations in order, never changed once released. `PRAGMA user_version` counts the applied ones.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_listings.sql")];
+use super::migrations::MIGRATIONS;
 
 /// Number of the newest schema. A store has it once this version of the program has opened it for writing.
 #[expect(clippy::cast_possible_truncation, reason = "there are a handful of them")]
@@ -350,8 +347,8 @@ mod tests {
     fn every_table_is_strict_and_every_commit_is_synced() {
         let folder = tempfile::tempdir().unwrap();
         let db = open_to_write(&folder.path().join("store.db")).unwrap();
-        let loose = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND strict = 0
-                     AND name NOT LIKE 'sqlite_%'";
+        let loose = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
+                     AND strict = 0 AND name NOT LIKE 'sqlite_%'";
         assert_eq!(db.query_row(loose, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
         let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!((pragma("synchronous"), pragma("foreign_keys")), (2, 1));

@@ -35,6 +35,8 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) failures: BTreeMap<i64, TouchedFailure>,
     /// Deployments that may change links, or may have to be sent to backends, by row.
     pub(in crate::store) deployments: BTreeMap<i64, TouchedDeployment>,
+    /// Commits whose deployments may be duplicates of each other.
+    pub(in crate::store) commits: BTreeMap<DeployedCommit, TouchedCommit>,
     /// Deployments whose mark may have changed, by row, with the time at which the change arrived.
     pub(in crate::store) marks: BTreeMap<i64, Timestamp>,
     /// `true` if the outbox may have new rows to send.
@@ -72,20 +74,45 @@ pub(in crate::store) struct TouchedFailure {
     pub(in crate::store) now: Timestamp,
 }
 
-/// A deployment that was saved.
+/// A commit that was deployed as a service to an env.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::store) struct DeployedCommit {
+    /// The commit, in lower case.
+    pub(in crate::store) commit_sha: String,
+    /// The service.
+    pub(in crate::store) service: String,
+    /// The env.
+    pub(in crate::store) env: String,
+}
+
+/// Deployments of a commit that were saved.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct TouchedCommit {
+    /// The first start.
+    pub(in crate::store) first: Timestamp,
+    /// The last start.
+    pub(in crate::store) last: Timestamp,
+    /// Time at which the last change arrived.
+    pub(in crate::store) now: Timestamp,
+}
+
+/// A deployment that was saved, and counts now or did before.
 pub(in crate::store) struct TouchedDeployment {
     /// The deployment as it is now.
     pub(in crate::store) deployment: Deployment,
-    /// Earlier deployments that it replaced.
+    /// `true` if it counts now.
+    pub(in crate::store) counts: bool,
+    /// Earlier deployments that it replaced, and that counted.
     pub(in crate::store) replaced: Vec<Deployment>,
     /// Time at which the change arrived.
     pub(in crate::store) now: Timestamp,
 }
 
 impl TouchedDeployment {
-    /// `true` if it is new, or differs from a deployment that it replaced.
+    /// `true` if it counts now and did not before, does not any more, or differs from a deployment that it replaced.
     pub(in crate::store) fn is_changed(&self) -> bool {
-        self.replaced.is_empty() || self.replaced.iter().any(|replaced| *replaced != self.deployment)
+        self.counts == self.replaced.is_empty()
+            || self.replaced.iter().any(|replaced| *replaced != self.deployment)
     }
 }
 
@@ -98,6 +125,19 @@ impl Changes {
         self.outbox_changed |= part.outbox_changed;
         self.resolve_is_missing |= part.resolve_is_missing;
         self.retry_requests.extend(part.retry_requests);
+    }
+
+    /// Has the deployments of the commit compared at the end of the transaction.
+    pub(in crate::store) fn touch_commit(&mut self, deployment: &Deployment, now: Timestamp) {
+        let Deployment { service, env, started_at, .. } = deployment;
+        let Some(commit_sha) = &deployment.commit_sha else { return };
+        let commit_sha = commit_sha.to_ascii_lowercase();
+        let key = DeployedCommit { commit_sha, service: service.clone(), env: env.clone() };
+        let touched =
+            self.commits.entry(key).or_insert(TouchedCommit { first: *started_at, last: *started_at, now });
+        touched.first = touched.first.min(*started_at);
+        touched.last = touched.last.max(*started_at);
+        touched.now = touched.now.max(now);
     }
 
     /// Has the mark of a deployment reconciled at the end of the transaction.

@@ -21,7 +21,7 @@ pub(in crate::store) fn insert(
         delivery.source.name.as_str(),
         heading.id,
         heading.event_type,
-        heading.occurred_at.as_nanos(),
+        heading.occurred_at.unwrap_or(delivery.received_at).as_nanos(),
         delivery.received_at.as_nanos(),
         delivery.id,
         &*delivery.body,

@@ -3,7 +3,7 @@
 pub(super) mod delivery;
 pub(super) mod deployment;
 pub(super) mod event;
-pub(super) mod failure_key;
 pub(super) mod quarantine;
 pub(super) mod record;
 pub(super) mod related_changes;
+pub(super) mod subject_key;

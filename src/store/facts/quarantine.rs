@@ -26,12 +26,15 @@ impl QuarantineRetry {
     /// Result as a message for people.
     pub fn message(&self) -> String {
         match self {
-            Self::Recorded(Recorded::Accepted) => "it is an event now, and counts for its failure".to_owned(),
+            Self::Recorded(Recorded::Accepted) => {
+                "it is an event now, and counts for its failure or deployment".to_owned()
+            }
             Self::Recorded(Recorded::Duplicate) => {
                 "it is a duplicate of a stored event, and has left the quarantine".to_owned()
             }
             Self::Recorded(_) => {
-                "it is an event now; it is about no incident, and changes no failure".to_owned()
+                "it is an event now; it is about no incident and no deployment, and changes nothing"
+                    .to_owned()
             }
             Self::NotFound => "there is no such row".to_owned(),
             Self::NotUnderstood(reason) => {

@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use super::delivery::Delivery;
 use super::event;
-use super::failure_key::failure_key;
+use super::subject_key::subject_key;
 use crate::domain::event::Heading;
-use crate::domain::id::FailureId;
 use crate::log_limit::LogLimit;
 use crate::store::engine::backlog::Unfolded;
 use crate::store::engine::session::Session;
@@ -15,13 +14,13 @@ use crate::store::engine::session::Session;
 /// Result of recording a delivery. The result is on the disk: the body, or the higher count of duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// A new event about an incident.
+    /// A new event about an incident or a deployment.
     Accepted,
     /// A new event with a time in the year 9999. The event counts, and a copy is in quarantine for a person to look at.
     AcceptedWithPlaceholderTime,
     /// An event that is stored already.
     Duplicate,
-    /// A new event about no incident.
+    /// A new event about another subject.
     Ignored,
     /// A body that was not understood, or that contradicts an event with the same id.
     Quarantined,
@@ -72,10 +71,9 @@ pub(in crate::store) fn keep(
         return Ok(is_duplicate.then_some(Recorded::Duplicate));
     };
     session.changes.kept = Some(row);
-    match &heading.incident {
-        Some(incident) => {
-            let failure_key = failure_key(&FailureId::of_incident(incident));
-            session.changes.to_fold.push(Unfolded { failure_key, row });
+    match &heading.subject {
+        Some(subject) => {
+            session.changes.to_fold.push(Unfolded { subject_key: subject_key(subject), row });
             Ok(Some(Recorded::Accepted))
         }
         None => Ok(Some(Recorded::Ignored)),

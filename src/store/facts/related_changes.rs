@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::failure_key::failure_key;
+use super::subject_key::failure_key;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::related_change::RelatedChange;
 use crate::store::engine::json::{from_json, to_json};

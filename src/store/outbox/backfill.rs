@@ -11,7 +11,7 @@ use crate::store::engine::progress::{self, BACKFILLED_SINCE, BACKFILLED_UP_TO};
 use crate::store::engine::session::{Changes, Session};
 use crate::store::state::difference;
 use crate::store::state::reading::{self, ReadIncident};
-use crate::store::state::{fold, renew};
+use crate::store::state::{duplicates, fold, renew};
 
 /// Number of incidents of a dry run that are stored at once, and then removed: they can be merged into each other.
 const DRY_RUN_AT_ONCE: usize = 8;
@@ -158,6 +158,7 @@ pub(in crate::store) fn end(session: &Session<'_>) -> rusqlite::Result<()> {
 
 /// Does now what the end of a transaction does.
 fn put_into_outbox(session: &mut Session<'_>) -> rusqlite::Result<()> {
+    duplicates::settle(session)?;
     renew::links(session)?;
     reconcile::all(session)
 }

@@ -6,6 +6,7 @@ use super::rows::{ExistingRow, RowState};
 use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::{Evaluated, FailureState};
 use crate::domain::forwarding::{Destination, PreparedRequest, RevisionContext, filtered};
+use crate::domain::id::DeploymentId;
 use crate::domain::mark::{CausedFailure, FailedDeployment, RemediationKind};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
@@ -56,13 +57,13 @@ pub(super) fn of_failure(
     Some(Desired { same: same.collect(), request: Some(destination.prepare(&seen, context)) })
 }
 
-/// Desired state of a deployment.
+/// Desired state of the deployment with this id. `None`: it does not count (any more), so a backend should not have it.
 pub(super) fn of_deployment(
     destination: &dyn Destination,
-    deployment: &Deployment,
+    (id, counting): (&DeploymentId, Option<&Deployment>),
     context: RevisionContext,
 ) -> Desired {
-    if destination.filter().passes_deployment(deployment) {
+    if let Some(deployment) = counting.filter(|made| destination.filter().passes_deployment(made)) {
         let prepared = |is_correction| {
             destination.prepare_deployment(deployment, RevisionContext { revision: 0, is_correction })
         };
@@ -70,8 +71,7 @@ pub(super) fn of_deployment(
         let same = [prepared(false), prepared(true), request.clone()].into_iter().flatten();
         return Desired { same: same.collect(), request };
     }
-    let request =
-        if context.is_correction { destination.prepare_deployment_removal(&deployment.id) } else { None };
+    let request = if context.is_correction { destination.prepare_deployment_removal(id) } else { None };
     Desired { same: request.clone().into_iter().collect(), request }
 }
 

@@ -11,6 +11,7 @@ use super::rows::{ExistingRow, NewRow, Revisions, RowState, Topic, destination};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, FailureState};
 use crate::domain::forwarding::{Action, Destination, RevisionContext};
+use crate::domain::id::DeploymentId;
 use crate::domain::mark::{FailedDeployment, Mark, Remediation};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedFailure};
@@ -27,7 +28,9 @@ pub(in crate::store) fn all(session: &mut Session<'_>) -> rusqlite::Result<()> {
     }
     for (row, touched) in std::mem::take(&mut session.changes.deployments) {
         for destination in destinations_where(session, |destination| destination.forwards_deployments()) {
-            deployment(session, destination, row, &touched.deployment, touched.now)?;
+            let id = &touched.deployment.id;
+            let counting = Some(&touched.deployment).filter(|_| touched.counts);
+            deployment(session, destination, row, (id, counting), touched.now)?;
         }
     }
     let marks: BTreeMap<i64, Timestamp> = std::mem::take(&mut session.changes.marks);
@@ -128,12 +131,12 @@ fn deployment(
     session: &mut Session<'_>,
     destination: &dyn Destination,
     row: i64,
-    deployment: &Deployment,
+    (id, counting): (&DeploymentId, Option<&Deployment>),
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let revisions = Revisions { topic: Topic::Deployment, subject: row, backend: destination.name() };
     let (is_correction, revision) = (revisions.known(session)?.is_some(), revisions.next(session)?);
-    let desired = of_deployment(destination, deployment, RevisionContext { revision, is_correction });
+    let desired = of_deployment(destination, (id, counting), RevisionContext { revision, is_correction });
     let newest = revisions.newest(session)?;
     reconcile(session, destination, (revisions, newest.as_ref()), desired, (revision, now, now)).map(drop)
 }
@@ -187,7 +190,7 @@ fn mark_at(
         if !is_sent && existing.is_none() && destination.forwards_deployments() {
             // Deployments were not forwarded to the backend when this one was saved. It has to be sent before it can be
             // marked.
-            deployment(session, destination, row, made, now)?;
+            deployment(session, destination, row, (&made.id, Some(made)), now)?;
         }
     } else {
         if newest.as_ref().is_none_or(|newest| newest.prepared.action == Action::Unmark) {

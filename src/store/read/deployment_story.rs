@@ -1,29 +1,47 @@
 //! Everything that is known of one deployment: its links, the reasons for its values, and its attempts.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::deployments::view;
 use super::forwarded::{Forwarded, forwarded_deployment};
 use super::reader::Reader;
-use super::story::{AttemptRecord, ReceivedEvent, attempts, marks};
+use super::story::{AttemptRecord, ReceivedEvent, attempts, marks, received_events};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
 use crate::domain::explain::Why;
 use crate::domain::explain_deployment::{
-    CausedLink, DeploymentFacts, explain_deployment, explain_forwarded, not_forwarded,
+    CausedLink, ExplainedDeployment, explain_deployment, explain_forwarded, not_forwarded,
 };
+use crate::domain::explain_told::{decided_under_other_configuration, explain_told, still_there};
+use crate::domain::forwarding::Action;
+use crate::domain::policy::Policy;
+use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
-use crate::store::engine::json::from_json;
+use crate::store::facts::deployment::{StoredDeployment, of_id};
 use crate::store::outbox::desired::deployment_before;
+use crate::store::outbox::rows::action;
 use crate::store::state::failure::stored;
+use crate::store::state::told_deployment;
+
+/// Present configuration, and the time.
+#[derive(Clone, Copy)]
+pub struct DeploymentContext<'a> {
+    /// Rules by which the deployments of sources count.
+    pub policy: &'a Policy,
+    /// Rule by which a deployment is pending now.
+    pub pending: PendingRule,
+    /// Sources that read the bodies of their events.
+    pub sources: Sources,
+}
 
 /// A deployment's whole story.
 #[derive(Debug)]
 pub struct DeploymentStory {
     /// The deployment.
     pub deployment: DeploymentView,
-    /// The events about it, in the order in which they were received. A request to the event API is none.
+    /// The events about it, in the order in which they were received. A deployment that was sent to the event API has
+    /// none.
     pub events: Vec<ReceivedEvent>,
     /// Reasons for its values.
     pub why: Vec<Why>,
@@ -42,57 +60,94 @@ impl Reader {
     pub fn deployment_story(
         &self,
         id: &str,
-        pending: PendingRule,
+        context: DeploymentContext<'_>,
     ) -> Result<Option<DeploymentStory>, ReadError> {
-        const SQL: &str = "SELECT id, facts, received_at_ns FROM deployment WHERE deployment_id = ?1";
         let mut db = self.lock();
         // One snapshot of the store for all reads.
         let db = db.transaction()?;
-        let found = db.prepare_cached(SQL)?.query_row([id], |row| {
-            let received_at_ns: Option<i64> = row.get(2)?;
-            let deployment = from_json(row.get_ref(1)?.as_str()?)?;
-            Ok(StoredDeployment {
-                row: row.get(0)?,
-                deployment,
-                received_at: received_at_ns.map(Timestamp::from_nanos),
-            })
-        });
-        Ok(found.optional()?.map(|found| story(&db, found, pending)).transpose()?)
+        Ok(of_id(&db, id)?.map(|stored| story(&db, stored, context)).transpose()?)
     }
-}
-
-struct StoredDeployment {
-    row: i64,
-    deployment: Deployment,
-    received_at: Option<Timestamp>,
 }
 
 fn story(
     db: &Connection,
-    StoredDeployment { row, deployment, received_at }: StoredDeployment,
-    pending: PendingRule,
+    stored: StoredDeployment,
+    context: DeploymentContext<'_>,
 ) -> rusqlite::Result<DeploymentStory> {
     const ATTEMPTS: &str = "SELECT backend, revision, ended_at_ns, status, error
         FROM attempt JOIN outbox ON outbox.id = attempt.outbox
         WHERE deployment = ?1 ORDER BY ended_at_ns, backend, revision, number";
-    let (view, remediation_kind) = view(db, row, deployment, pending)?;
+    let (row, received_at, told) = (stored.row, stored.received_at, stored.origin.told);
+    let reasons = told_reasons(db, &stored, context)?;
+    let counts = stored.standing.counts();
+    let (view, remediation_kind) = view(db, stored, context.pending)?;
     let caused = caused(db, row)?;
-    let facts = DeploymentFacts { view: &view, received_at, caused: &caused, remediation_kind };
-    let mut why = explain_deployment(facts, pending);
+    let facts =
+        ExplainedDeployment { view: &view, told: &reasons, received_at, caused: &caused, remediation_kind };
+    let mut why = explain_deployment(facts, context.pending);
     let forwarded = forwarded_deployment(db, row)?;
-    why.extend(explain_all(&forwarded));
+    if counts || !forwarded.is_empty() {
+        why.extend(explain_all(&forwarded));
+    }
+    if !counts {
+        why.extend(still_told(db, row)?);
+    }
     why.extend(marks(db, row)?);
     let attempts = attempts(db, ATTEMPTS, row)?;
     let before = deployment_before(db, &view.deployment)?;
     Ok(DeploymentStory {
         deployment: view,
-        events: Vec::new(),
+        events: told_events(db, told)?,
         why,
         attempts,
         received_at,
         forwarded,
         before,
     })
+}
+
+/// Reasons that the events of a deployment of a source and the present configuration give.
+fn told_reasons(
+    db: &Connection,
+    stored: &StoredDeployment,
+    context: DeploymentContext<'_>,
+) -> rusqlite::Result<Vec<Why>> {
+    let Some(told) = told_deployment::of_row(db, context.sources, stored.origin.told)? else {
+        return Ok(Vec::new());
+    };
+    let Some(history) = &told.history else { return Ok(Vec::new()) };
+    let mut reasons = explain_told(&told.id, history, context.policy);
+    if !told_deployment::changes(db, &told, context.policy)?.is_empty() {
+        reasons.push(decided_under_other_configuration());
+    }
+    Ok(reasons)
+}
+
+/// The events that told of a deployment.
+fn told_events(db: &Connection, told: Option<i64>) -> rusqlite::Result<Vec<ReceivedEvent>> {
+    const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates, source
+        FROM told_deployment_event JOIN event ON event.id = event WHERE told = ?1 ORDER BY event.id";
+    match told {
+        Some(told) => received_events(db, SQL, told),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Explains which backends have a deployment that does not count any more, and get no request to delete it.
+fn still_told(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Why>> {
+    // Of several rows with the largest revision, any one will do: they differ in repeats only.
+    const NEWEST: &str = "SELECT backend, max(revision), action FROM outbox
+        WHERE deployment = ?1 AND topic = 'deployment' AND (in_doubt > 0 OR taken > 0 OR state = 'pending')
+        GROUP BY backend ORDER BY backend";
+    let mut statement = db.prepare_cached(NEWEST)?;
+    let mut rows = statement.query([deployment])?;
+    let mut reasons = Vec::new();
+    while let Some(row) = rows.next()? {
+        if action(row, 2)? == Action::Replace {
+            reasons.push(still_there(row.get_ref(0)?.as_str()?, row.get(1)?));
+        }
+    }
+    Ok(reasons)
 }
 
 /// The failures that count and that a deployment caused, each with the rule that linked it.

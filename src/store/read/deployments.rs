@@ -4,13 +4,11 @@ use rusqlite::{Connection, params};
 
 use super::place::{Place, cursor, place};
 use super::reader::Reader;
-use crate::domain::deployment::Deployment;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
 use crate::domain::mark::RemediationKind;
-use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
-use crate::store::engine::json::from_json;
+use crate::store::facts::deployment::{FINISHED_AT, STORED, StoredDeployment, stored};
 use crate::store::outbox::desired::{failed, remediation_kind};
 
 /// Deployments to list, newest end first.
@@ -28,7 +26,7 @@ pub struct DeploymentFilter {
     pub until: Option<Timestamp>,
     /// Only those that caused a failure that counts.
     pub failed: bool,
-    /// Only those that are ignored. Deployments that are sent to the event API never are.
+    /// Those that are ignored, in place of those that count. Deployments that are sent to the event API always count.
     pub ignored: bool,
     /// Largest number of deployments.
     pub limit: usize,
@@ -56,7 +54,8 @@ impl Reader {
         // No row has a number below 1.
         let until = filter.until.map_or((i64::MAX, i64::MAX), |until| (until.as_nanos(), 0));
         let before = before.min(until);
-        if filter.ignored {
+        // No failure is linked to an ignored one.
+        if filter.ignored && filter.failed {
             return Ok(DeploymentPage::default());
         }
         let mut db = self.lock();
@@ -85,10 +84,8 @@ fn page(
             page.next = Some(cursor(last));
             break;
         }
-        let id: i64 = row.get(0)?;
-        last = (row.get(1)?, id);
-        let deployment = from_json(row.get_ref(2)?.as_str()?)?;
-        page.deployments.push(view(db, id, deployment, pending)?.0);
+        last = (row.get(FINISHED_AT)?, row.get(0)?);
+        page.deployments.push(view(db, stored(row)?, pending)?.0);
     }
     Ok(page)
 }
@@ -96,8 +93,9 @@ fn page(
 /// Statement of a listing. It names its index, which has the rows in the order of the listing and all columns that the
 /// filter compares: rows that do not pass are skipped in the index.
 fn listing_sql(filter: &DeploymentFilter) -> String {
-    let DeploymentFilter { service, env, team, failed, .. } = filter;
+    let DeploymentFilter { service, env, team, failed, ignored, .. } = filter;
     let index = match (failed, service, team, env) {
+        _ if *ignored => "deployment_by_ignored_end",
         (true, ..) => "deployment_by_failed_end",
         (false, Some(_), ..) => "deployment_by_services_end",
         (false, None, Some(_), _) => "deployment_by_teams_end",
@@ -105,6 +103,8 @@ fn listing_sql(filter: &DeploymentFilter) -> String {
         (false, None, None, None) => "deployment_by_end",
     };
     let conditions = [
+        (*ignored, " AND counts = 0"),
+        (!*ignored, " AND counts = 1"),
         (*failed, " AND failed = 1"),
         (service.is_some(), " AND service = ?4"),
         (env.is_some(), " AND env = ?5"),
@@ -113,17 +113,16 @@ fn listing_sql(filter: &DeploymentFilter) -> String {
     let conditions: String =
         conditions.into_iter().filter_map(|(is_asked, condition)| is_asked.then_some(condition)).collect();
     format!(
-        "SELECT id, finished_at_ns, facts FROM deployment INDEXED BY {index}
+        "{STORED} INDEXED BY {index}
         WHERE finished_at_ns >= ?1 AND (finished_at_ns, id) < (?2, ?3){conditions}
         ORDER BY finished_at_ns DESC, id DESC LIMIT ?7"
     )
 }
 
-/// A deployment in a row with its links to failures, and the kind of its remediation, if it has one.
+/// A stored deployment with its links to failures, and the kind of its remediation, if it has one.
 pub(super) fn view(
     db: &Connection,
-    row: i64,
-    deployment: Deployment,
+    StoredDeployment { row, deployment, origin, standing, .. }: StoredDeployment,
     pending: PendingRule,
 ) -> rusqlite::Result<(DeploymentView, Option<RemediationKind>)> {
     const CAUSED: &str = "SELECT failure_id FROM failure WHERE cause = ?1 AND state IN ('open', 'completed')
@@ -131,18 +130,19 @@ pub(super) fn view(
     const FIXED: &str =
         "SELECT failure_id FROM failure WHERE remediation = ?1 AND state IN ('open', 'completed')
         ORDER BY started_at_ns, id";
+    let counts = standing.counts();
     let failures = ids(db, CAUSED, row)?;
     let remediation = if failures.is_empty() { None } else { failed(db, row)? };
     let remediation = remediation.and_then(|failed| failed.remediation);
     let kind = remediation.as_ref().map(|deployment| remediation_kind(db, deployment)).transpose()?;
     let view = DeploymentView {
-        source: SourceName::API,
+        source: origin.source,
         failures,
         remediation,
         remediates: ids(db, FIXED, row)?,
-        is_rollback: remediation_kind(db, &deployment)? == RemediationKind::Rollback,
-        is_pending: pending.is_pending(deployment.finished_at),
-        ignored_because: None,
+        is_rollback: counts && remediation_kind(db, &deployment)? == RemediationKind::Rollback,
+        is_pending: counts && pending.is_pending(deployment.finished_at),
+        ignored_because: standing.reason(),
         deployment,
     };
     Ok((view, kind))

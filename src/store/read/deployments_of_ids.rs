@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::reader::Reader;
 use crate::domain::deployment::Deployment;
 use crate::store::engine::error::ReadError;
-use crate::store::facts::deployment::{OF_ID, load};
+use crate::store::facts::deployment::of_id;
 
 impl Reader {
     /// The known deployments among these ids, by id.
@@ -17,9 +17,9 @@ impl Reader {
         let mut found = BTreeMap::new();
         for id in ids {
             if !found.contains_key(id)
-                && let Some(deployment) = load(&db, OF_ID, [id])?.pop()
+                && let Some(stored) = of_id(&db, id)?
             {
-                found.insert(id.to_owned(), deployment);
+                found.insert(id.to_owned(), stored.deployment);
             }
         }
         Ok(found)

@@ -8,7 +8,7 @@ use super::reader::Reader;
 use crate::domain::failure::Failure;
 use crate::domain::id::FailureId;
 use crate::store::engine::error::ReadError;
-use crate::store::facts::failure_key::failure_key;
+use crate::store::facts::subject_key::failure_key;
 use crate::store::state::stored_failure::failure;
 
 impl Reader {

@@ -13,7 +13,7 @@ use crate::domain::source::Sources;
 use crate::domain::source_name::SourceName;
 use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::load;
-use crate::store::facts::failure_key::failure_key;
+use crate::store::facts::subject_key::failure_key;
 
 /// Texts that stand in an id for the letters that a table has left out.
 const ELLIPSES: [&str; 2] = ["…", "..."];
@@ -98,7 +98,7 @@ impl Reader {
             WHERE failure_key = ?2 AND failure_id = ?1 AND outbox.state IN ('pending', 'dead')
             ORDER BY outbox.id";
         const DEPLOYMENT: &str =
-            "SELECT outbox.id FROM deployment JOIN outbox ON outbox.deployment = deployment.id
+            "SELECT outbox.id FROM stored_deployment d JOIN outbox ON outbox.deployment = d.id
             WHERE deployment_id = ?1 AND ?2 IS NULL AND outbox.state IN ('pending', 'dead') ORDER BY outbox.id";
         let db = self.lock();
         let mut statement = db.prepare_cached(match found.kind {
@@ -214,7 +214,7 @@ fn failures(
 
 fn deployments(db: &Connection, pattern: &Pattern, limit: u32) -> rusqlite::Result<Vec<FoundId>> {
     // The range is read from an index, which a pattern alone is not. A tilde sorts after every character of an id.
-    const SQL: &str = r"SELECT facts FROM deployment
+    const SQL: &str = r"SELECT facts FROM stored_deployment
         WHERE deployment_id COLLATE NOCASE >= ?3 AND deployment_id COLLATE NOCASE < ?3 || '~'
             AND deployment_id LIKE ?1 ESCAPE '\' ORDER BY deployment_id LIMIT ?2";
     let found = load(db, SQL, params![pattern.like, limit, pattern.beginning])?;

@@ -33,7 +33,7 @@ mod timed_failures;
 
 pub use backends::BackendStatus;
 pub use deployed_names::DeployedNames;
-pub use deployment_story::DeploymentStory;
+pub use deployment_story::{DeploymentContext, DeploymentStory};
 pub use deployments::{DeploymentFilter, DeploymentPage};
 pub use failure_filter::FailureFilter;
 pub use figures::FiguresReader;

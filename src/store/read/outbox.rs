@@ -126,7 +126,7 @@ fn row(db: &Connection, id: i64) -> rusqlite::Result<OutboxRow> {
             max(due_at_ns, coalesce(not_before_ns, 0)), last_status, last_error,
             deployment_id, refusals, suspect, repeats, d.facts
         FROM outbox o LEFT JOIN failure f ON f.id = o.failure
-            LEFT JOIN deployment d ON d.id = o.deployment
+            LEFT JOIN stored_deployment d ON d.id = o.deployment
             LEFT JOIN lane l ON l.backend = o.backend AND l.lane = o.lane
         WHERE o.id = ?1";
     db.prepare_cached(SQL)?.query_row([id], |row| {

@@ -101,7 +101,7 @@ fn grouped(kind: GroupKind, condition: &str) -> String {
             FROM outbox o WHERE {is_of_kind} AND (?1 IS NULL OR o.backend = ?1) AND {condition}
             GROUP BY o.backend, o.state, o.last_status, o.last_error ORDER BY number DESC, first LIMIT ?2
         ) g JOIN outbox o ON o.id = g.first
-            LEFT JOIN failure f ON f.id = o.failure LEFT JOIN deployment d ON d.id = o.deployment"
+            LEFT JOIN failure f ON f.id = o.failure LEFT JOIN stored_deployment d ON d.id = o.deployment"
     )
 }
 

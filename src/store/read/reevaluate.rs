@@ -5,7 +5,9 @@ use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::store::engine::error::ReadError;
 use crate::store::state::merge_group::Incidents;
-use crate::store::state::reevaluate::{ReevaluateSpan, ReevaluatedBatch, batch};
+use crate::store::state::reevaluate::{
+    ReevaluatePart, ReevaluateSpan, ReevaluatedBatch, batch, deployment_batch,
+};
 
 impl Reader {
     /// Finds the changes that a reevaluation would make, and makes none.
@@ -17,6 +19,9 @@ impl Reader {
     ) -> Result<ReevaluatedBatch, ReadError> {
         let mut db = self.lock();
         let db = db.transaction()?;
+        if span.from.part == ReevaluatePart::Deployments {
+            return Ok(deployment_batch(&db, sources, policy, span)?.0);
+        }
         Ok(batch(&Incidents { db: &db, sources }, policy, span, |_, _| Ok(()))?)
     }
 }

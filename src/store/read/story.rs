@@ -300,19 +300,7 @@ impl FailureRows<'_> {
     fn events(&self) -> rusqlite::Result<Vec<ReceivedEvent>> {
         const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates, source
             FROM failure_event JOIN event ON event.id = event WHERE failure = ?1 ORDER BY event.id";
-        self.db
-            .prepare_cached(SQL)?
-            .query_map([self.row], |row| {
-                Ok(ReceivedEvent {
-                    id: row.get(0)?,
-                    event_type: row.get(1)?,
-                    occurred_at: Timestamp::from_nanos(row.get(2)?),
-                    received_at: Timestamp::from_nanos(row.get(3)?),
-                    duplicates: row.get(4)?,
-                    source: row.get(5)?,
-                })
-            })?
-            .collect()
+        received_events(self.db, SQL, self.row)
     }
 
     fn not_forwarded(
@@ -346,6 +334,26 @@ impl FailureRows<'_> {
             WHERE failure = ?1 ORDER BY ended_at_ns, backend, revision, number";
         attempts(self.db, SQL, self.row)
     }
+}
+
+/// The events that a query finds for a failure or a deployment.
+pub(super) fn received_events(
+    db: &Connection,
+    sql: &str,
+    subject: i64,
+) -> rusqlite::Result<Vec<ReceivedEvent>> {
+    db.prepare_cached(sql)?
+        .query_map([subject], |row| {
+            Ok(ReceivedEvent {
+                id: row.get(0)?,
+                event_type: row.get(1)?,
+                occurred_at: Timestamp::from_nanos(row.get(2)?),
+                received_at: Timestamp::from_nanos(row.get(3)?),
+                duplicates: row.get(4)?,
+                source: row.get(5)?,
+            })
+        })?
+        .collect()
 }
 
 /// The attempts that a query finds for a failure or a deployment.

@@ -17,7 +17,7 @@ use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json};
 use crate::store::engine::session::{Session, TouchedFailure};
-use crate::store::facts::failure_key::failure_key;
+use crate::store::facts::subject_key::failure_key;
 
 /// Facts that a failure is evaluated from.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,23 +1,24 @@
-//! Folding: stored events become failures.
+//! Folding: stored events become failures and deployments.
 //!
-//! An event is stored and answered first. Folding evaluates its failure afterwards, in a transaction that need not be
+//! An event is stored and answered first. Folding evaluates its failure or deployment afterwards, in a transaction that need not be
 //! synced: if a crash or a power loss undoes the folding, the next start folds the stored events again. In a rush
 //! events are only stored. They are folded when the rush is over or the backlog is full, so that all events of an
-//! incident cost one read and one write of its row.
+//! incident or a deployment cost one read and one write of its row.
 
 use rusqlite::{Connection, params};
 
 use super::merge_group::{ChangedMembers, Incidents};
-use crate::domain::event::Event;
+use super::told_deployment;
+use crate::domain::event::{Event, SubjectId};
 use crate::domain::failure::FailureState;
-use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::id::IncidentId;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::backlog::{LeftOver, Slice, Unfolded};
 use crate::store::engine::progress::{self, FOLDED_UP_TO};
 use crate::store::engine::session::{Session, TouchedFailure};
 use crate::store::engine::settings::Settings;
 use crate::store::facts::delivery::source;
-use crate::store::facts::failure_key::failure_key;
+use crate::store::facts::subject_key::subject_key;
 
 /// An event about an incident, being folded.
 struct EventToFold {
@@ -28,40 +29,75 @@ struct EventToFold {
     received_at: Timestamp,
 }
 
-/// Folds a part of the backlog into failures.
+/// Events to fold, by the kind of their subjects.
+#[derive(Default)]
+struct EventsToFold {
+    incidents: Vec<EventToFold>,
+    deployments: Vec<told_deployment::EventToFold>,
+}
+
+/// Folds a part of the backlog into failures and deployments.
 pub(in crate::store) fn slice(session: &mut Session<'_>, slice: &Slice) -> rusqlite::Result<()> {
     let events = read(session, &slice.events)?;
-    fold(session, events, slice.up_to)
+    fold(session, events)?;
+    match slice.up_to {
+        Some(up_to) => progress::set(session.db(), FOLDED_UP_TO, up_to),
+        None => Ok(()),
+    }
 }
 
 /// Folds events of the open transaction at once, so that its end shows what they change.
 pub(in crate::store) fn at_once(session: &mut Session<'_>, events: &[Unfolded]) -> rusqlite::Result<()> {
     let events = read(session, events)?;
-    fold(session, events, None)
+    fold(session, events)
 }
 
 /// Reads events from their bodies.
-fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Vec<EventToFold>> {
+fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<EventsToFold> {
     const SQL: &str = "SELECT received_at_ns, body, source FROM event WHERE id = ?1";
     let mut statement = session.prepare(SQL)?;
-    let mut events = Vec::with_capacity(unfolded.len());
-    for &Unfolded { failure_key, row: id } in unfolded {
+    let mut events = EventsToFold::default();
+    for &Unfolded { subject_key, row: id } in unfolded {
         let mut rows = statement.query([id])?;
         let Some(row) = rows.next()? else { continue };
         let Some(body) = row.get_ref(1)?.as_blob_or_null()? else { continue };
         let event = (source(session.settings.sources, row, 2)?.parse)(body);
-        let incident = event.as_ref().and_then(|event| Some(event.subject.as_ref()?.incident.clone()));
-        if let (Some(event), Some(incident)) = (event, incident) {
-            let received_at = Timestamp::from_nanos(row.get(0)?);
-            events.push(EventToFold { row: id, failure_key, incident, event, received_at });
-        } else {
-            tracing::error!(row = id, "an event's body is damaged: its failure is evaluated without it");
+        let Some((event, subject)) = event.and_then(with_subject) else {
+            tracing::error!(
+                row = id,
+                "an event's body is damaged: its failure or deployment is made without it"
+            );
+            continue;
+        };
+        let received_at = Timestamp::from_nanos(row.get(0)?);
+        match subject {
+            SubjectId::Incident(incident) => {
+                let failure_key = subject_key;
+                events.incidents.push(EventToFold { row: id, failure_key, incident, event, received_at });
+            }
+            SubjectId::Deployment(deployment) => {
+                let folding = told_deployment::EventToFold { row: id, deployment, event, received_at };
+                events.deployments.push(folding);
+            }
         }
     }
     Ok(events)
 }
 
-fn fold(session: &mut Session<'_>, mut events: Vec<EventToFold>, up_to: Option<i64>) -> rusqlite::Result<()> {
+fn with_subject(event: Event) -> Option<(Event, SubjectId)> {
+    let subject = event.subject.as_ref()?.id();
+    Some((event, subject))
+}
+
+fn fold(
+    session: &mut Session<'_>,
+    EventsToFold { incidents, deployments }: EventsToFold,
+) -> rusqlite::Result<()> {
+    told_deployment::fold(session, deployments)?;
+    fold_incidents(session, incidents)
+}
+
+fn fold_incidents(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> rusqlite::Result<()> {
     const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     // Two incidents may have the same key.
     events.sort_unstable_by(|a, b| {
@@ -101,10 +137,7 @@ fn fold(session: &mut Session<'_>, mut events: Vec<EventToFold>, up_to: Option<i
     if events.iter().any(|folding| folding.event.shows_resolved()) {
         session.changes.resolve_is_missing |= session.changes.failures.values().any(is_open);
     }
-    match up_to {
-        Some(up_to) => progress::set(session.db(), FOLDED_UP_TO, up_to),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Number of events left by an earlier process that are read at a time.
@@ -125,8 +158,7 @@ pub(in crate::store) fn left_over(
         left.up_to = row.get(0)?;
         let event = (source(settings.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?);
         if let Some(subject) = event.and_then(|event| event.subject) {
-            let failure_key = failure_key(&FailureId::of_incident(&subject.incident));
-            left.events.push(Unfolded { failure_key, row: left.up_to });
+            left.events.push(Unfolded { subject_key: subject_key(&subject.id()), row: left.up_to });
         }
     }
     Ok((left.up_to > after).then_some(left))

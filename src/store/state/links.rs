@@ -88,16 +88,20 @@ fn row_of(db: &Connection, id: &DeploymentId) -> rusqlite::Result<Option<i64>> {
     db.prepare_cached(SQL)?.query_row([id.as_str()], |row| row.get(0)).optional()
 }
 
+/// The latest deployment of a service that can be the cause. The plus sign keeps SQLite from reading all later
+/// deployments of the env.
+const OF_SERVICE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
+    AND started_at_ns <= ?3 AND +finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
+/// The same of a team.
+const OF_TEAM: &str = "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2
+    AND started_at_ns <= ?3 AND +finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
+
 /// The deployments that can affect a failure's links. With these the domain decides as if it had all deployments.
 pub(in crate::store) fn candidates(
     db: &Connection,
     query: &LinkQuery<'_>,
     link_window: Duration,
 ) -> rusqlite::Result<Deployments> {
-    const OF_SERVICE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
-        AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
-    const OF_TEAM: &str = "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2
-        AND started_at_ns <= ?3 AND finished_at_ns >= ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
     // The last two deployments: the last one may be the cause.
     const BEGUN_OF_SERVICE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
         AND started_at_ns >= ?3 AND started_at_ns < ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 2";
@@ -153,4 +157,24 @@ fn named(db: &Connection, query: &LinkQuery<'_>) -> rusqlite::Result<Vec<Deploym
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::engine::schema::open_to_write;
+
+    #[test]
+    fn the_latest_deployment_is_found_among_those_of_its_service_or_team() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_to_write(&folder.path().join("store.db")).unwrap();
+        for (sql, index) in [
+            (OF_SERVICE, "deployment_by_service (service=? AND env=? AND started_at_ns<?)"),
+            (OF_TEAM, "deployment_by_team (team=? AND env=? AND started_at_ns<?)"),
+        ] {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan: String = statement.query_row(params!["", "", 0, 0], |row| row.get(3)).unwrap();
+            assert!(plan.ends_with(index), "{plan}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
 use crate::store::facts::delivery::source;
-use crate::store::facts::failure_key::failure_key;
+use crate::store::facts::subject_key::failure_key;
 
 /// An incident, its row, and the history of its events.
 pub(in crate::store) struct Member {

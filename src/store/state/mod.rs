@@ -2,6 +2,7 @@
 //! deployments that caused and fixed them.
 
 pub(super) mod difference;
+pub(super) mod duplicates;
 mod failed_deployments;
 pub(super) mod failure;
 mod failure_kind;
@@ -15,3 +16,4 @@ pub(super) mod reevaluate;
 pub(super) mod renew;
 pub(super) mod stored_failure;
 pub(super) mod submission;
+pub(super) mod told_deployment;

@@ -48,7 +48,7 @@ pub(in crate::store) fn record(
             reservation: None,
         };
         // An event with this id and other facts was read within the same second. The next reading has the newest ones.
-        if record::keep(session, &event.heading_of_read(), &delivery)? == Some(record::Recorded::Accepted) {
+        if record::keep(session, &event.heading(), &delivery)? == Some(record::Recorded::Accepted) {
             stored.push(event.event_type);
         }
     }

@@ -1,7 +1,8 @@
 //! Reevaluation: computing past failures under the present configuration.
 //!
 //! A failure is evaluated when one of its facts changes. A change of the configuration alone changes no past failure
-//! until a person runs a reevaluation.
+//! until a person runs a reevaluation. The same holds for the deployments that GitHub and GitLab tell of: they come
+//! after the failures, whose links follow from them.
 
 use std::collections::BTreeMap;
 
@@ -12,45 +13,123 @@ use super::difference;
 use super::failure::{Facts, FailureRow, StoredForm};
 use super::links::decide;
 use super::merge_group::{Incidents, MergeGroup};
+use super::told_deployment::{self, ToldDeployment};
+use crate::domain::changed_deployment::ChangedDeployment;
 use crate::domain::changed_failure::ChangedFailure;
+use crate::domain::deployment_history::DeploymentHistory;
 use crate::domain::failure::Evaluated;
 use crate::domain::id::IncidentId;
 use crate::domain::policy::Policy;
+use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{FailureContent, Session};
 
 /// Number of failures that are evaluated in one transaction, so that nobody waits long for the writer.
 const AT_A_TIME: u32 = 200;
 
-/// Failures to reevaluate.
+/// Failures and deployments to reevaluate.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReevaluateSpan {
-    /// Failures that began at this time or later.
+    /// Failures that began, and deployments that ended, at this time or later.
     pub since: Option<Timestamp>,
-    /// Failures after this row: [`ReevaluatedBatch::next`] of the previous batch.
+    /// The next batch: [`ReevaluatedBatch::next`] of the previous one.
+    pub from: ReevaluatePlace,
+}
+
+/// Start of a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReevaluatePlace {
+    /// The subjects of the batch.
+    pub part: ReevaluatePart,
+    /// Those after this row.
     pub after: i64,
 }
 
-/// Result of evaluating a batch of failures.
+/// The subjects of a batch, in their order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum ReevaluatePart {
+    /// Failures.
+    #[default]
+    Failures,
+    /// Deployments that sources told of.
+    Deployments,
+}
+
+impl ReevaluatePart {
+    /// Word in queries.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// Result of evaluating a batch.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ReevaluatedBatch {
     /// Failures whose result differs.
     pub changed: Vec<ChangedFailure>,
     /// Number of failures that were evaluated.
     pub looked_at: usize,
+    /// Deployments whose result differs.
+    pub changed_deployments: Vec<ChangedDeployment>,
+    /// Number of deployments that were decided again.
+    pub looked_at_deployments: usize,
     /// Start of the next batch. `None` if this was the last one.
-    pub next: Option<i64>,
+    pub next: Option<ReevaluatePlace>,
 }
 
-/// Evaluates some failures, and saves those whose result differs.
+/// Evaluates a batch, and saves the results that differ.
 pub(in crate::store) fn reevaluate(
     session: &mut Session<'_>,
     span: ReevaluateSpan,
     now: Timestamp,
 ) -> rusqlite::Result<ReevaluatedBatch> {
+    if span.from.part == ReevaluatePart::Deployments {
+        return deployments(session, span, now);
+    }
     batch(&Incidents::of(session), &session.settings.policy, span, |row, evaluated| {
         row.save(session, evaluated, now).map(drop)
     })
+}
+
+/// Decides some deployments of sources again, and saves those whose result differs.
+fn deployments(
+    session: &mut Session<'_>,
+    span: ReevaluateSpan,
+    now: Timestamp,
+) -> rusqlite::Result<ReevaluatedBatch> {
+    let (db, sources) = (session.db(), session.settings.sources);
+    let (batch, looked_at) = deployment_batch(db, sources, &session.settings.policy, span)?;
+    for told in looked_at {
+        told_deployment::apply(session, &told, now)?;
+    }
+    Ok(batch)
+}
+
+/// Finds the changes of some deployments of sources. Returns these deployments, too.
+pub(in crate::store) fn deployment_batch(
+    db: &Connection,
+    sources: Sources,
+    policy: &Policy,
+    span: ReevaluateSpan,
+) -> rusqlite::Result<(ReevaluatedBatch, Vec<ToldDeployment>)> {
+    let mut batch = ReevaluatedBatch::default();
+    let mut looked_at = Vec::new();
+    let all = told_deployment::after_row(db, sources, span.from.after, AT_A_TIME)?;
+    let is_last = all.len() < AT_A_TIME as usize;
+    let next = all.last().map(|told| ReevaluatePlace { after: told.row, ..span.from });
+    batch.next = next.filter(|_| !is_last);
+    for told in all {
+        let last_at = told.history.as_ref().and_then(DeploymentHistory::last_at);
+        if span.since.is_some_and(|since| last_at.is_none_or(|at| at < since)) {
+            continue;
+        }
+        batch.looked_at_deployments += 1;
+        batch.changed_deployments.extend(told_deployment::changes(db, &told, policy)?);
+        looked_at.push(told);
+    }
+    Ok((batch, looked_at))
 }
 
 /// Evaluates some failures, and calls `save` for those whose result differs.
@@ -62,9 +141,10 @@ pub(in crate::store) fn batch(
 ) -> rusqlite::Result<ReevaluatedBatch> {
     let mut batch = ReevaluatedBatch::default();
     let mut reevaluator = Reevaluator { incidents, policy, evaluated_together: BTreeMap::new() };
+    let mut last = span.from.after;
     for (row, id, before) in rows(incidents.db, span)? {
         batch.looked_at += 1;
-        batch.next = Some(row);
+        last = row;
         let Some((failure, evaluated)) = reevaluator.evaluate(&id)? else { continue };
         let StoredForm { failure: text, details } = StoredForm::of(evaluated.as_ref())?;
         let mut after = FailureContent { failure: text, details, ..before.clone() };
@@ -78,7 +158,12 @@ pub(in crate::store) fn batch(
             save(failure, evaluated)?;
         }
     }
-    batch.next = batch.next.filter(|_| batch.looked_at == AT_A_TIME as usize);
+    let has_more = batch.looked_at == AT_A_TIME as usize;
+    batch.next = Some(if has_more {
+        ReevaluatePlace { after: last, ..span.from }
+    } else {
+        ReevaluatePlace { part: ReevaluatePart::Deployments, after: 0 }
+    });
     Ok(batch)
 }
 
@@ -88,7 +173,7 @@ fn rows(db: &Connection, span: ReevaluateSpan) -> rusqlite::Result<Vec<(i64, Str
         WHERE id > ?1 AND state IS NOT NULL AND started_at_ns >= ?2 ORDER BY id LIMIT ?3";
     let since_ns = span.since.map_or(i64::MIN, Timestamp::as_nanos);
     db.prepare_cached(SQL)?
-        .query_map(params![span.after, since_ns, AT_A_TIME], |row| {
+        .query_map(params![span.from.after, since_ns, AT_A_TIME], |row| {
             let (failure, details) = (row.get(2)?, row.get(3)?);
             let (cause, remediation) = (row.get(4)?, row.get(5)?);
             Ok((row.get(0)?, row.get(1)?, FailureContent { failure, details, cause, remediation }))

@@ -44,7 +44,7 @@ pub(in crate::http) async fn download(
 
 fn results(site: &Site, query: &DeploymentsPageQuery, rows: &DeploymentRows) -> Markup {
     if rows.page.deployments.is_empty() {
-        return nothing(site, query);
+        return html! { (other_list(site, query)) (nothing(site, query)) };
     }
     let page = |cursor| site.link("deployments") + &query.link(cursor);
     let paging = Paging {
@@ -54,13 +54,34 @@ fn results(site: &Site, query: &DeploymentsPageQuery, rows: &DeploymentRows) -> 
         next: rows.page.next.as_deref().map(|next| page(Some(next))),
         file: Some(site.link("deployments.csv") + &query.link(None)),
     };
-    html! { (rows.table(site, "Deployments, latest end first")) (paging) }
+    let table = if query.ignored {
+        rows.ignored_table(site, "Deployments that do not count, latest end first")
+    } else {
+        rows.table(site, "Deployments, latest end first")
+    };
+    html! { (other_list(site, query)) (table) (paging) }
+}
+
+/// Link between the deployments that count and those that do not.
+fn other_list(site: &Site, query: &DeploymentsPageQuery) -> Markup {
+    html! {
+        p.quiet {
+            @if query.ignored {
+                "These deployments came from a source and do not count. "
+                a href=(site.link("deployments")) { "Deployments that count" }
+            } @else {
+                a href={ (site.link("deployments")) "?ignored=true" } { "Deployments that came and do not count" }
+            }
+        }
+    }
 }
 
 fn nothing(site: &Site, query: &DeploymentsPageQuery) -> Markup {
     html! {
         p.card.quiet {
-            @if query.is_unfiltered() {
+            @if query.ignored {
+                "No such deployment."
+            } @else if query.is_unfiltered() {
                 "There is no deployment yet. Pipelines send deployments to "
                 code { "POST /api/v2/dora/deployment" } " of the public listener."
             } @else {
@@ -73,11 +94,15 @@ fn nothing(site: &Site, query: &DeploymentsPageQuery) -> Markup {
 fn filters(site: &Site, query: &DeploymentsPageQuery) -> Markup {
     let fields = html! {
         @for field in query.fields() { (parts::text_field(&field)) }
-        label { "Outcome"
-            select name="failed" {
-                option value="" { "any" }
-                option value="true" selected[query.failed == Some(true)] { "failed" }
-                option value="false" selected[query.failed == Some(false)] { "not failed" }
+        @if query.ignored {
+            input type="hidden" name="ignored" value="true";
+        } @else {
+            label { "Outcome"
+                select name="failed" {
+                    option value="" { "any" }
+                    option value="true" selected[query.failed == Some(true)] { "failed" }
+                    option value="false" selected[query.failed == Some(false)] { "not failed" }
+                }
             }
         }
     };

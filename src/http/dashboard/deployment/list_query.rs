@@ -19,11 +19,14 @@ pub(in crate::http) struct DeploymentsPageQuery {
     since: Option<String>,
     until: Option<String>,
     pub(super) failed: Option<bool>,
+    /// `true` for the deployments that do not count.
+    pub(super) ignored: bool,
     pub(super) cursor: Option<String>,
 }
 
 impl FromQuery for DeploymentsPageQuery {
-    const NAMES: &'static [&'static str] = &["service", "team", "env", "since", "until", "failed", "cursor"];
+    const NAMES: &'static [&'static str] =
+        &["service", "team", "env", "since", "until", "failed", "ignored", "cursor"];
 
     fn from_query(parameters: &Parameters) -> Result<Self, QueryError> {
         let text = |name| named(parameters.text(name));
@@ -34,6 +37,7 @@ impl FromQuery for DeploymentsPageQuery {
             since: text("since"),
             until: text("until"),
             failed: parameters.chosen_flag("failed")?,
+            ignored: parameters.chosen_flag("ignored")?.unwrap_or(false),
             cursor: text("cursor"),
         })
     }
@@ -55,7 +59,7 @@ impl DeploymentsPageQuery {
             since: time("since", self.since.as_deref())?,
             until: time("until", self.until.as_deref())?,
             failed: false,
-            ignored: false,
+            ignored: self.ignored,
             limit,
             cursor: self.cursor.clone(),
         };
@@ -78,7 +82,8 @@ impl DeploymentsPageQuery {
     /// Query of a link with the same filters, which continues at a cursor.
     pub(super) fn link(&self, cursor: Option<&str>) -> String {
         let fields = self.fields().map(|field| (field.name, field.value));
-        let rest = [("failed", self.failed.map(flag_word)), ("cursor", cursor)];
+        let ignored = self.ignored.then_some(flag_word(true));
+        let rest = [("failed", self.failed.map(flag_word)), ("ignored", ignored), ("cursor", cursor)];
         site::query(&[&fields[..], &rest[..]].concat())
     }
 

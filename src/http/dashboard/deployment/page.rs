@@ -18,6 +18,7 @@ use crate::http::api_error::ApiError;
 use crate::http::dashboard::parts::attempts::attempts_of_deployment;
 use crate::http::dashboard::parts::decisions::decisions;
 use crate::http::dashboard::parts::deployment_table::{source, took};
+use crate::http::dashboard::parts::event_table::event_table;
 use crate::http::dashboard::parts::format::web_page;
 use crate::http::dashboard::parts::format::{NO_DATA, safe_text, text_or_dash};
 use crate::http::dashboard::parts::links::{self, Failures};
@@ -104,6 +105,10 @@ fn deployment_page(site: &Site, data: &DeploymentData) -> Html<String> {
         (linked_failures(site, &linked(data, ("fixed", "Failures that it fixed"), FIXED, &view.remediates)))
         h2 #why { "Decisions" }
         div.card { (decisions(other_decisions(&data.story.why), |why| decided(site, why, data))) }
+        @if !data.story.events.is_empty() {
+            h2 #events { "Events" }
+            div.card { (event_table(site, "Events about the deployment", &data.story.events, |_| false)) }
+        }
         h2 #attempts { "Backends" }
         (attempts_of_deployment(site, &data.story))
     };

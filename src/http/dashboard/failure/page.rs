@@ -16,6 +16,7 @@ use crate::domain::related_change::{DECIDE_NOTHING, RelatedChange};
 use crate::http::api_error::ApiError;
 use crate::http::dashboard::parts::attempts::attempts;
 use crate::http::dashboard::parts::decisions::decisions;
+use crate::http::dashboard::parts::event_table::event_table;
 use crate::http::dashboard::parts::format::{
     NO_DATA, duration, name, names, safe_text, sentence, state, text_or_dash, web_page,
 };
@@ -24,7 +25,7 @@ use crate::http::dashboard::parts::page::{Place, Section, facts, heading, notice
 use crate::http::dashboard::parts::site::Site;
 use crate::http::failures::{FailureLookup, StoryLookup, UNKNOWN_FAILURE};
 use crate::http::token::Token;
-use crate::store::{DeadRow, Story};
+use crate::store::{DeadRow, ReceivedEvent, Story};
 
 /// Field of the reason that names the deployment that fixed a failure (see `domain/explain.rs`).
 const REMEDIATION: &str = "remediation";
@@ -193,27 +194,10 @@ fn decided(site: &Site, why: &Why, data: &StoryData) -> Markup {
 }
 
 fn events(site: &Site, story: &Story) -> Markup {
-    html! {
-        table.cards {
-            caption.hidden { "Events about the failure" }
-            thead { tr { th scope="col" { "Event" } th scope="col" { "Id" } th scope="col" { "Occurred" }
-                th scope="col" { "Received" } th.number scope="col" { "Duplicates" } } }
-            tbody { @for event in &story.events {
-                tr {
-                    th scope="row" {
-                        (safe_text(&event.event_type))
-                        @if story.failure.as_ref().is_some_and(|listed| event.was_read(&listed.failure.source)) {
-                            span.quiet { " read, no webhook" }
-                        }
-                    }
-                    td data-label="Id" { (safe_text(&event.id)) }
-                    td.time data-label="Occurred" { (site.zone().second(event.occurred_at)) }
-                    td.time data-label="Received" { (site.zone().second(event.received_at)) }
-                    td.number data-label="Duplicates" { (event.duplicates) }
-                }
-            } }
-        }
-    }
+    let was_read = |event: &ReceivedEvent| {
+        story.failure.as_ref().is_some_and(|listed| event.was_read(&listed.failure.source))
+    };
+    event_table(site, "Events about the failure", &story.events, was_read)
 }
 
 fn related_changes(site: &Site, changes: &[RelatedChange]) -> Markup {

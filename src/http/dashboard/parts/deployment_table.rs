@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::format::{NO_DATA, count, duration, safe_text};
+use super::format::{NO_DATA, count, duration, safe_text, text_or_dash};
 use super::links::{self, Failures};
 use super::site::Site;
 use crate::domain::deployment::Deployment;
@@ -58,6 +58,34 @@ impl DeploymentRows {
                     tbody { @for view in &self.page.deployments { (row(site, view, &self.failures)) } }
                 }
             }
+        }
+    }
+
+    /// The table of deployments that do not count, with the reasons.
+    pub(in crate::http::dashboard) fn ignored_table(&self, site: &Site, caption: &str) -> Markup {
+        html! {
+            div.card {
+                table.cards {
+                    caption.hidden { (caption) }
+                    thead { tr { th scope="col" { "Deployment" } th scope="col" { "Env" } th scope="col" { "Ended" }
+                        th scope="col" { "Source" } th scope="col" { "Reason" } th scope="col" { "Told" } } }
+                    tbody { @for view in &self.page.deployments { (ignored_row(site, view)) } }
+                }
+            }
+        }
+    }
+}
+
+fn ignored_row(site: &Site, view: &DeploymentView) -> Markup {
+    let deployment = &view.deployment;
+    html! {
+        tr {
+            th scope="row" { (links::known_deployment(site, deployment)) }
+            td data-label="Env" { (safe_text(&deployment.env)) }
+            td.time data-label="Ended" { (site.zone().minute(deployment.finished_at)) }
+            td data-label="Source" { (source(&view.source)) }
+            td data-label="Reason" { (text_or_dash(view.ignored_because.as_ref())) }
+            td data-label="Told" { @for told in &deployment.tags { div { (safe_text(told)) } } }
         }
     }
 }

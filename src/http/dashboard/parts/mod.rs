@@ -4,6 +4,7 @@ pub(super) mod attempts;
 pub(super) mod csv;
 pub(super) mod decisions;
 pub(super) mod deployment_table;
+pub(super) mod event_table;
 pub(super) mod failure_table;
 pub(in crate::http) mod form;
 pub(super) mod format;

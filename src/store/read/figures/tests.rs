@@ -19,7 +19,7 @@ use crate::domain::link::tests::model as links;
 use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::store::engine::session::Session;
-use crate::store::facts::deployment;
+use crate::store::facts::deployment::{self, Origin, Standing};
 use crate::store::state::failure::{Facts, FailureRow};
 use crate::store::{CommitObserver, MAX_BACKLOG, Settings, Store};
 
@@ -94,7 +94,8 @@ async fn stored(
             row.save(session, Some(evaluated.clone()), evaluated.failure.started_at)?;
         }
         let mut deployments = deployments.iter();
-        deployments.try_for_each(|deployment| deployment::save(session, deployment, deployment.finished_at))
+        let stored_as = (&Origin::API, &Standing::Counts);
+        deployments.try_for_each(|made| deployment::save(session, made, stored_as, made.finished_at))
     };
     store.queue(save).await.unwrap();
     FiguresReader::open(&path).unwrap()

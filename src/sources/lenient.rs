@@ -1,6 +1,6 @@
 //! Fields that count as unknown if their JSON has an unexpected shape.
 //!
-//! PagerDuty may send null for almost anything, and an event must not be lost because a field has a new shape.
+//! A source may send null for almost anything, and an event must not be lost because a field has a new shape.
 //! Unwanted values are skipped while they are read, and nothing is built for them.
 
 use std::borrow::Cow;
@@ -25,7 +25,15 @@ pub(super) trait Shape<'de>: Sized {
         None
     }
 
+    fn from_boolean(_: bool) -> Option<Self> {
+        None
+    }
+
     fn from_integer(_: i64) -> Option<Self> {
+        None
+    }
+
+    fn from_fraction(_: f64) -> Option<Self> {
         None
     }
 
@@ -64,8 +72,8 @@ impl<'de, T: Shape<'de>> Visitor<'de> for LenientVisitor<T> {
         Ok(T::from_null())
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
+    fn visit_bool<E: Error>(self, boolean: bool) -> Result<Self::Value, E> {
+        Ok(T::from_boolean(boolean))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
@@ -76,8 +84,8 @@ impl<'de, T: Shape<'de>> Visitor<'de> for LenientVisitor<T> {
         Ok(i64::try_from(number).ok().and_then(T::from_integer))
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(T::from_fraction(number))
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -97,6 +105,12 @@ impl<'de, T: Shape<'de>> Visitor<'de> for LenientVisitor<T> {
     }
 }
 
+impl Shape<'_> for bool {
+    fn from_boolean(boolean: bool) -> Option<Self> {
+        Some(boolean)
+    }
+}
+
 impl Shape<'_> for i64 {
     fn from_integer(number: i64) -> Option<Self> {
         Some(number)
@@ -109,6 +123,12 @@ impl<'de: 'a, 'a> Shape<'de> for Cow<'a, str> {
     }
 }
 
+impl<'de> Shape<'de> for String {
+    fn from_text(text: Cow<'de, str>) -> Result<Option<Self>, String> {
+        Ok(Some(text.into_owned()))
+    }
+}
+
 impl<'de, T: Shape<'de>> Shape<'de> for Vec<T> {
     fn from_list<A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
         let mut items = Self::new();
@@ -118,3 +138,15 @@ impl<'de, T: Shape<'de>> Shape<'de> for Vec<T> {
         Ok(Some(items))
     }
 }
+
+/// Implements [`Shape`] for types that are read from a JSON object.
+macro_rules! object_shapes {
+    ($($name:ident),+) => {$(
+        impl<'de> $crate::sources::lenient::Shape<'de> for $name {
+            fn from_object<A: serde::de::MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+                serde::Deserialize::deserialize(serde::de::value::MapAccessDeserializer::new(object)).map(Some)
+            }
+        }
+    )+};
+}
+pub(super) use object_shapes;

@@ -1,0 +1,275 @@
+//! `[[deployment]]`: which deployments of GitHub and GitLab count, and as what.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::findings::Findings;
+use super::list::List;
+use super::value::{CONTROL, Name, read_from_text};
+use crate::domain::deployment_table::{DeploymentTable, PatternKey, RepositoryGlob, WholePattern};
+use crate::domain::deployment_table_coverage::matches_nothing;
+use crate::domain::deployment_template::{FACTS, Template};
+use crate::domain::name::{is_blank, trimmed};
+use crate::domain::rule::RuleAction;
+
+/// `[[deployment]]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeploymentSection {
+    /// Unique. Shown as the reason for deployments that the table ignores.
+    pub name: Spanned<Name>,
+    #[serde(default, skip_serializing_if = "List::is_left_out")]
+    source: List<SourceWord>,
+    #[serde(default, skip_serializing_if = "List::is_left_out")]
+    repository: List<Repository>,
+    #[serde(default, skip_serializing_if = "List::is_left_out")]
+    environment: List<Spanned<Regex>>,
+    #[serde(default, rename = "ref", skip_serializing_if = "List::is_left_out")]
+    reference: List<Spanned<Regex>>,
+    #[serde(default, skip_serializing_if = "List::is_left_out")]
+    workflow: List<Spanned<Regex>>,
+    #[serde(default, skip_serializing_if = "List::is_left_out")]
+    job: List<Spanned<Regex>>,
+    #[serde(default, skip_serializing_if = "List::is_left_out")]
+    creator: List<Spanned<Regex>>,
+    #[serde(default, skip_serializing_if = "List::is_left_out")]
+    task: List<Spanned<Regex>>,
+    #[serde(default, skip_serializing_if = "List::is_left_out")]
+    services: List<Spanned<TemplateText>>,
+    env: Option<Spanned<TemplateText>>,
+    version: Option<Spanned<TemplateText>>,
+    team: Option<Spanned<TemplateText>>,
+    #[serde(default = "count")]
+    action: RuleAction,
+}
+
+const fn count() -> RuleAction {
+    RuleAction::Count
+}
+
+/// Sources of deployments.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub(super) enum SourceWord {
+    GitHub,
+    GitLab,
+}
+
+impl SourceWord {
+    fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// `false` if the events of the source never have the fact.
+    const fn tells(self, key: PatternKey) -> bool {
+        match self {
+            Self::GitHub => true,
+            Self::GitLab => matches!(key, PatternKey::Environment | PatternKey::Creator),
+        }
+    }
+}
+
+/// Pattern of the full names of repositories.
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "String")]
+struct Repository(String);
+
+/// Regular expression that was checked.
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "String")]
+struct Regex(WholePattern);
+
+/// Text with placeholders.
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "String")]
+struct TemplateText(Template);
+
+read_from_text!(Repository, Regex, TemplateText);
+
+impl TryFrom<String> for Repository {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let name = trimmed(&text);
+        if name.is_empty() {
+            return Err("is blank: write owner/name, or leave the key out");
+        }
+        if name.contains("://") || name.contains('@') {
+            return Err("must be owner/name, or GitLab's path with its groups, not an address");
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Regex {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        WholePattern::parse(&text).map(Self).map_err(|error| {
+            // The last line has the reason. The lines before it show the place.
+            let message = error.lines().last().unwrap_or(&error);
+            format!("is not a regular expression: {}", message.trim_start_matches("error: "))
+        })
+    }
+}
+
+impl TryFrom<String> for TemplateText {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.chars().any(char::is_control) {
+            return Err(CONTROL);
+        }
+        Template::parse(trimmed(&text)).map(Self)
+    }
+}
+
+impl From<Repository> for String {
+    fn from(repository: Repository) -> Self {
+        repository.0
+    }
+}
+
+impl From<Regex> for String {
+    fn from(regex: Regex) -> Self {
+        regex.0.as_str().to_owned()
+    }
+}
+
+impl From<TemplateText> for String {
+    fn from(text: TemplateText) -> Self {
+        text.0.as_str().to_owned()
+    }
+}
+
+impl DeploymentSection {
+    /// Checks that each placeholder is a named group of the table or a fact, and that only the version is empty.
+    pub(super) fn check(&self, findings: &mut Findings<'_>) {
+        let table = self.to_domain();
+        let groups: Vec<&str> = table.groups().collect();
+        for (key, text) in self.templates() {
+            let template = &text.get_ref().0;
+            if key != "version" && is_blank(template.as_str()) {
+                findings.at(text.span(), format!("is blank: write a text, or leave {key} out"));
+            }
+            for unknown in template.groups().filter(|name| !groups.contains(name)) {
+                let facts = FACTS.map(|fact| format!("{{{fact}}}")).join(" ");
+                let message = format!(
+                    "has the placeholder {{{unknown}}}, and no expression of the table has a group (?<{unknown}>…). \
+                     Without a group there are {facts} and {{payload.KEY}}"
+                );
+                findings.at(text.span(), message);
+            }
+        }
+    }
+
+    /// Warns of expressions that match nothing, keys without effect, and facts that no source of the table tells.
+    /// `configured`: the sources whose webhooks are received.
+    pub(super) fn warn(&self, configured: &[SourceWord], findings: &mut Findings<'_>) {
+        for (_, regexes) in self.regexes() {
+            for regex in regexes.values().iter().filter(|regex| matches_nothing(&regex.get_ref().0)) {
+                findings.at(regex.span(), format!("{:?} matches nothing", regex.get_ref().0.as_str()));
+            }
+        }
+        if self.action == RuleAction::Ignore {
+            for (key, text) in self.templates() {
+                findings.at(text.span(), format!("{key} has no effect: the table ignores what it matches"));
+            }
+        }
+        if let Some(reason) = self.unmatched_source(configured) {
+            findings.at(
+                self.place(),
+                format!("[[deployment]] table {:?} never matches: {reason}", self.name.get_ref()),
+            );
+        }
+        let has_condition = !self.source.is_left_out()
+            || !self.repository.is_left_out()
+            || self.regexes().any(|(_, regexes)| !regexes.is_left_out());
+        if !has_condition && self.action == RuleAction::Count {
+            let message = format!(
+                "[[deployment]] table {:?} has no condition: it counts every deployment, also those of previews and tests",
+                self.name.get_ref()
+            );
+            findings.at(self.place(), message);
+        }
+    }
+
+    /// Reason why no source's deployments can match. `None` if some can.
+    fn unmatched_source(&self, configured: &[SourceWord]) -> Option<String> {
+        let wanted =
+            |source: &&SourceWord| self.source.is_left_out() || self.source.values().contains(source);
+        let sources: Vec<SourceWord> = configured.iter().filter(wanted).copied().collect();
+        if sources.is_empty() {
+            let named = self.source.values().iter().map(|one| format!("[{}]", one.as_str()));
+            let mut named: Vec<String> = named.collect();
+            if named.is_empty() {
+                named.push("[github] or [gitlab]".to_owned());
+            }
+            let sections = named.join(" or ");
+            return Some(format!("no webhooks of its sources are received: give {sections} signing_secrets"));
+        }
+        let untold = |source: &SourceWord| {
+            self.regexes()
+                .find(|(key, regexes)| !regexes.is_left_out() && !source.tells(*key))
+                .map(|(key, _)| key)
+        };
+        let untold: Option<Vec<PatternKey>> = sources.iter().map(untold).collect();
+        let key = untold?.first()?.as_str();
+        Some(format!("GitLab tells no {key}, and no webhooks of GitHub can match"))
+    }
+
+    /// Place of the table's name.
+    pub(super) fn place(&self) -> Range<usize> {
+        self.name.span()
+    }
+
+    fn regexes(&self) -> impl Iterator<Item = (PatternKey, &List<Spanned<Regex>>)> {
+        [
+            (PatternKey::Environment, &self.environment),
+            (PatternKey::Ref, &self.reference),
+            (PatternKey::Workflow, &self.workflow),
+            (PatternKey::Job, &self.job),
+            (PatternKey::Creator, &self.creator),
+            (PatternKey::Task, &self.task),
+        ]
+        .into_iter()
+    }
+
+    fn templates(&self) -> impl Iterator<Item = (&'static str, &Spanned<TemplateText>)> {
+        let services = self.services.values().iter().map(|text| ("services", text));
+        let others = [("env", &self.env), ("version", &self.version), ("team", &self.team)];
+        services.chain(others.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?))))
+    }
+
+    /// Table for the decision about deployments.
+    pub(super) fn to_domain(&self) -> DeploymentTable {
+        let template = |text: &Spanned<TemplateText>| text.get_ref().0.clone();
+        let patterns: BTreeMap<PatternKey, Vec<WholePattern>> = self
+            .regexes()
+            .filter(|(_, regexes)| !regexes.is_left_out())
+            .map(|(key, regexes)| {
+                (key, regexes.values().iter().map(|regex| regex.get_ref().0.clone()).collect())
+            })
+            .collect();
+        DeploymentTable {
+            name: self.name.get_ref().as_str().to_owned(),
+            source: self.source.values().iter().map(|source| source.as_str().to_owned()).collect(),
+            repository: self.repository.values().iter().map(|name| RepositoryGlob::new(&name.0)).collect(),
+            patterns,
+            services: self.services.values().iter().map(template).collect(),
+            env: self.env.as_ref().map(template),
+            version: self.version.as_ref().map(template),
+            team: self.team.as_ref().map(template),
+            action: self.action,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! Reasons for the values of a deployment of a source, from its events and the configuration.
+
+use super::deployment_history::{DeploymentHistory, Moment};
+use super::deployment_outcome::decide;
+use super::explain::{Why, why};
+use super::id::SourceDeploymentId;
+use super::policy::Policy;
+use super::rule::RuleAction;
+use super::told_deployment::told;
+
+/// Explains a deployment of a source: its state, its times, the table that decides, and the facts that tables match.
+pub fn explain_told(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy) -> Vec<Why> {
+    let mut reasons = Vec::new();
+    reasons.extend(history.state().map(|state| why("state", state.as_str(), "its last event")));
+    if let Some(span) = history.span() {
+        reasons.push(moment("started_at", &span.start));
+        reasons.push(moment("finished_at", &span.end));
+    }
+    reasons.push(table(id, history, policy));
+    let facts = history.facts();
+    reasons.extend(told(&facts).map(|(key, value)| {
+        why("told", format!("{key}: {value}"), "its source says so; a [[deployment]] table can match it")
+    }));
+    reasons
+}
+
+fn moment(about: &str, moment: &Moment<'_>) -> Why {
+    let because = match moment.event {
+        Some(event) => format!("{} (event {event})", moment.because),
+        None => moment.because.to_owned(),
+    };
+    why(about, moment.at.to_string(), because)
+}
+
+fn table(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy) -> Why {
+    match decide(id, history, policy).table {
+        Some(table) => {
+            let action = match table.action {
+                RuleAction::Count => "counts",
+                RuleAction::Ignore => "ignores",
+            };
+            let because = format!("the first [[deployment]] table that matches; it {action} the deployment");
+            why("table", table.name.as_str(), because)
+        }
+        None => why(
+            "table",
+            "-",
+            "no [[deployment]] table matches: production counts, as the services whose [[service]] entry has the \
+             repository_url, else as the repository's name",
+        ),
+    }
+}
+
+/// Explanation for a deployment that was decided under another configuration.
+pub fn decided_under_other_configuration() -> Why {
+    why(
+        "configuration",
+        "changed",
+        "under the present configuration it would be another deployment, or would not count, or would; run `reevaluate` to \
+         apply the present one",
+    )
+}
+
+/// Explanation for a deployment that does not count any more, and that a backend still has.
+pub fn still_there(backend: &str, revision: i64) -> Why {
+    why(
+        "forwarded",
+        format!("{backend}: still there"),
+        format!(
+            "it counted when revision {revision} was sent, and this backend cannot delete it: the backend's own figures \
+             still count it"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::deployment_event::DeploymentState;
+    use crate::domain::deployment_history::tests::{event, history};
+    use crate::domain::told_deployment::tests::{facts, id, policy};
+
+    #[test]
+    fn each_time_names_its_event_and_the_table_its_action() {
+        let events = [
+            event("status:1", DeploymentState::InProgress, 10, facts("production")),
+            event("status:2", DeploymentState::Succeeded, 60, facts("production")),
+        ];
+        let line = |why: &Why| format!("{}: {}: {}", why.about, why.value, why.because);
+        let lines: Vec<String> = explain_told(&id(), &history(&events), &policy()).iter().map(line).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}

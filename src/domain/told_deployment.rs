@@ -1,0 +1,128 @@
+//! The deployments that the events of a source make: those that count, or the one that does not, as it was told.
+
+use super::deployment::Deployment;
+use super::deployment_event::DeploymentFacts;
+use super::deployment_history::DeploymentHistory;
+use super::deployment_outcome::{DeploymentOutcome, decide};
+use super::id::SourceDeploymentId;
+use super::policy::Policy;
+use super::timestamp::Timestamp;
+
+/// Env of a deployment that does not count, if its events name no environment.
+const UNKNOWN: &str = "unknown";
+
+/// A deployment that the events of a source make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeDeployment {
+    /// The deployment. If it does not count, its service is the repository's name, its env the environment, and its tags
+    /// are the facts that a `[[deployment]]` table can match, such as `job:deploy`.
+    pub deployment: Deployment,
+    /// Reason why it does not count.
+    pub ignored_because: Option<String>,
+}
+
+/// The deployments that follow from the events of one deployment of a source: one for each service if it counts, else
+/// one alone. Never empty.
+pub fn made(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy) -> Vec<MadeDeployment> {
+    match decide(id, history, policy).outcome {
+        DeploymentOutcome::Counted(deployments) => deployments
+            .into_iter()
+            .map(|deployment| MadeDeployment { deployment, ignored_because: None })
+            .collect(),
+        DeploymentOutcome::NotCounted(reason) => vec![MadeDeployment {
+            deployment: as_told(id, history, policy),
+            ignored_because: Some(reason.to_string()),
+        }],
+    }
+}
+
+/// A deployment that does not count, with the times that are known: without a success, from its creation to its last
+/// event.
+fn as_told(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy) -> Deployment {
+    let facts = history.facts();
+    let last_at = history.last_at().unwrap_or(Timestamp::MIN);
+    let (started_at, finished_at) = match history.span() {
+        Some(span) => (span.start.at, span.end.at),
+        None => (facts.created_at.filter(|at| *at <= last_at).unwrap_or(last_at), last_at),
+    };
+    let tags = told(&facts).map(|(key, value)| format!("{key}:{value}")).collect();
+    let repository = facts.repository.as_deref().and_then(|repository| repository.rsplit('/').next());
+    let service = repository.unwrap_or(UNKNOWN).to_owned();
+    Deployment {
+        id: id.as_deployment().clone(),
+        team: policy.team_of_service(&service).map(str::to_owned),
+        service,
+        env: facts.environment.unwrap_or_else(|| UNKNOWN.to_owned()),
+        started_at,
+        finished_at,
+        version: None,
+        commit_sha: facts.commit_sha,
+        repository_url: facts.repository_url,
+        tags,
+    }
+}
+
+/// The facts that a `[[deployment]]` table can match or name, by its keys and placeholders.
+pub fn told(facts: &DeploymentFacts) -> impl Iterator<Item = (String, &str)> {
+    let texts = [
+        ("repository", &facts.repository),
+        ("environment", &facts.environment),
+        ("ref", &facts.reference),
+        ("workflow", &facts.workflow),
+        ("job", &facts.job),
+        ("creator", &facts.creator),
+        ("task", &facts.task),
+        ("tier", &facts.tier),
+    ];
+    let texts = texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text.as_deref()?)));
+    let payload = facts.payload.iter().flatten();
+    texts.chain(payload.map(|(key, value)| (format!("payload.{key}"), value.as_str())))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::domain::deployment_event::DeploymentState;
+    use crate::domain::deployment_history::tests::{event, history, second};
+    use crate::domain::source_name::SourceName;
+
+    pub(in crate::domain) fn id() -> SourceDeploymentId {
+        SourceDeploymentId::new(&SourceName::new("github"), "github.com", 7).unwrap()
+    }
+
+    pub(in crate::domain) fn facts(environment: &str) -> DeploymentFacts {
+        DeploymentFacts {
+            repository: Some("acme/shop/cart".to_owned()),
+            environment: Some(environment.to_owned()),
+            job: Some("deploy".to_owned()),
+            payload: Some([("region".to_owned(), "eu".to_owned())].into()),
+            created_at: Some(second(0)),
+            ..DeploymentFacts::default()
+        }
+    }
+
+    pub(in crate::domain) fn policy() -> Policy {
+        Policy { default_env: "production".to_owned(), ..Policy::default() }
+    }
+
+    #[test]
+    fn a_deployment_that_does_not_count_shows_what_a_table_can_match() {
+        let events = [event("a", DeploymentState::InProgress, 60, facts("staging"))];
+        let [made] = made(&id(), &history(&events), &policy()).try_into().unwrap();
+        let reason = made.ignored_because.unwrap();
+        assert!(reason.contains("staging is not production"), "{reason}");
+        let Deployment { service, env, started_at, finished_at, tags, .. } = made.deployment;
+        assert_eq!((service.as_str(), env.as_str()), ("cart", "staging"));
+        assert_eq!((started_at, finished_at), (second(0), second(60)));
+        let told = ["environment:staging", "job:deploy", "payload.region:eu", "repository:acme/shop/cart"];
+        assert_eq!(tags.into_iter().collect::<Vec<_>>(), told);
+    }
+
+    #[test]
+    fn a_deployment_that_counts_has_no_reason() {
+        let events = [event("a", DeploymentState::Succeeded, 60, facts("production"))];
+        let [made] = made(&id(), &history(&events), &policy()).try_into().unwrap();
+        assert_eq!((made.ignored_because, made.deployment.tags.len()), (None, 0));
+        assert_eq!(made.deployment.id.as_str(), "github:github.com:deployment:7");
+    }
+}

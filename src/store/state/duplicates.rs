@@ -1,0 +1,77 @@
+//! Deployments that two sources tell of, for example a pipeline and a webhook. Of equal ones, only one counts.
+//!
+//! Whenever a deployment is saved, all deployments of its commit, service and env that began at about the same time are
+//! decided again at the end of the transaction. So the result does not depend on the order of arrival, and a duplicate
+//! counts once the other one is gone.
+
+use rusqlite::{Connection, params};
+
+use crate::domain::deployment::Deployment;
+use crate::domain::same_deployment::{self, Candidate, LONGEST_APART};
+use crate::domain::source::Sources;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::session::{DeployedCommit, Session, TouchedCommit};
+use crate::store::facts::deployment::{Origin, STORED, Standing, StoredDeployment, save, stored};
+
+/// Saves a deployment that was sent to the event API. It always counts. It replaces a deployment of another source under
+/// its id.
+pub(in crate::store) fn save_submitted(
+    session: &mut Session<'_>,
+    deployment: &Deployment,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    save(session, deployment, (&Origin::API, &Standing::Counts), now)
+}
+
+/// Decides again which deployments are duplicates, among all that this transaction may have made equal.
+pub(in crate::store) fn settle(session: &mut Session<'_>) -> rusqlite::Result<()> {
+    let touched = std::mem::take(&mut session.changes.commits);
+    // A change may decide about the next source, and so on: it reaches no farther than this. The deployments there are
+    // decided by others that are as far away again.
+    let sources = u32::try_from(session.settings.sources.iter().count()).unwrap_or(u32::MAX);
+    let reach = LONGEST_APART.saturating_mul(sources);
+    for (commit, TouchedCommit { first, last, now }) in touched {
+        let decided = first.saturating_sub(reach)..=last.saturating_add(reach);
+        let read = (decided.start().saturating_sub(reach), decided.end().saturating_add(reach));
+        let all = candidates(session.db(), &commit, read)?;
+        if all.len() < 2 && all.iter().all(|stored| stored.standing.counts()) {
+            continue;
+        }
+        let standings = standings(&all, session.settings.sources);
+        for (stored, standing) in all.into_iter().zip(standings) {
+            let is_decided = decided.contains(&stored.deployment.started_at);
+            if is_decided && stored.standing != standing {
+                save(session, &stored.deployment, (&stored.origin, &standing), now)?;
+            }
+        }
+    }
+    // The loop above has decided about all that it has saved.
+    session.changes.commits.clear();
+    Ok(())
+}
+
+/// The deployments of a commit that count, or would count without the others, and that began in this period.
+fn candidates(
+    db: &Connection,
+    DeployedCommit { commit_sha, service, env }: &DeployedCommit,
+    (since, until): (Timestamp, Timestamp),
+) -> rusqlite::Result<Vec<StoredDeployment>> {
+    let sql = format!(
+        "{STORED} WHERE commit_sha = ?1 AND service = ?2 AND env = ?3 AND started_at_ns BETWEEN ?4 AND ?5
+        AND (counts = 1 OR duplicate_of IS NOT NULL)"
+    );
+    let parameters = params![commit_sha, service, env, since.as_nanos(), until.as_nanos()];
+    db.prepare_cached(&sql)?.query_map(parameters, stored)?.collect()
+}
+/// The standing that each of these deployments should have.
+fn standings(all: &[StoredDeployment], sources: Sources) -> Vec<Standing> {
+    let rank = |stored: &StoredDeployment| sources.deployment_rank(stored.origin.source.as_str());
+    let candidates: Vec<Candidate<'_>> =
+        all.iter().map(|stored| Candidate { deployment: &stored.deployment, rank: rank(stored) }).collect();
+    let duplicates = same_deployment::duplicates(&candidates);
+    let standing = |stored: &StoredDeployment| match duplicates.get(&stored.deployment.id) {
+        Some(first) => Standing::DuplicateOf((*first).clone()),
+        None => Standing::Counts,
+    };
+    all.iter().map(standing).collect()
+}

@@ -1,0 +1,289 @@
+//! Deployments that GitHub or GitLab tells of: their events become rows of `stored_deployment`.
+//!
+//! What a deployment of a source makes is a function of its events and the policy. A row that counted once is never
+//! removed, because rows of the outbox refer to it.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::domain::changed_deployment::ChangedDeployment;
+use crate::domain::deployment::Deployment;
+use crate::domain::deployment_history::DeploymentHistory;
+use crate::domain::event::Event;
+use crate::domain::id::{DeploymentId, SourceDeploymentId};
+use crate::domain::policy::Policy;
+use crate::domain::source::Sources;
+use crate::domain::source_name::SourceName;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::told_deployment::{MadeDeployment, made};
+use crate::store::engine::json::{from_json, to_json, unknown_word};
+use crate::store::engine::session::Session;
+use crate::store::facts::delivery::source;
+use crate::store::facts::deployment::{Origin, STORED, Standing, StoredDeployment, of_id, save, stored};
+
+/// An event about a deployment, being folded.
+pub(super) struct EventToFold {
+    /// Row of the event.
+    pub(super) row: i64,
+    /// The deployment that it is about.
+    pub(super) deployment: SourceDeploymentId,
+    /// The event.
+    pub(super) event: Event,
+    /// Time at which it was received.
+    pub(super) received_at: Timestamp,
+}
+
+/// A deployment of a source, and the history of its events.
+pub(in crate::store) struct ToldDeployment {
+    /// Its row.
+    pub(in crate::store) row: i64,
+    /// Its id at the source.
+    pub(in crate::store) id: SourceDeploymentId,
+    /// `None`: the stored history is damaged, and the bodies of the events are gone.
+    pub(in crate::store) history: Option<DeploymentHistory>,
+}
+
+/// Folds events into their deployments.
+pub(super) fn fold(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> rusqlite::Result<()> {
+    const LINK: &str = "INSERT INTO told_deployment_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    events.sort_unstable_by(|a, b| (&a.deployment, a.row).cmp(&(&b.deployment, b.row)));
+    for events in events.chunk_by(|a, b| a.deployment == b.deployment) {
+        let told = add(session, events)?;
+        for folding in events {
+            session.execute(LINK, params![told, folding.row])?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds events of one deployment to its history. Returns the deployment's row.
+fn add(session: &mut Session<'_>, events: &[EventToFold]) -> rusqlite::Result<i64> {
+    const INSERT: &str = "INSERT INTO told_deployment (told_id, history) VALUES (?1, ?2)";
+    const UPDATE: &str = "UPDATE told_deployment SET history = ?2 WHERE id = ?1";
+    let id = &events[0].deployment;
+    let known = of_told_id(session.db(), session.settings.sources, id)?;
+    let row = known.as_ref().map(|told| told.row);
+    let history = match known {
+        Some(ToldDeployment { row, history: None, .. }) => return Ok(row),
+        Some(ToldDeployment { history: Some(history), .. }) => history,
+        None => DeploymentHistory::default(),
+    };
+    let (mut history, mut has_changed, mut now) = (history, row.is_none(), Timestamp::MIN);
+    for folding in events {
+        has_changed |= history.insert(&folding.event);
+        now = now.max(folding.received_at);
+    }
+    let row = match row {
+        Some(row) if !has_changed => return Ok(row),
+        Some(row) => {
+            session.execute(UPDATE, params![row, to_json(&history)?])?;
+            row
+        }
+        None => {
+            session.execute(INSERT, params![id.as_str(), to_json(&history)?])?;
+            session.db().last_insert_rowid()
+        }
+    };
+    apply(session, &ToldDeployment { row, id: id.clone(), history: Some(history) }, now)?;
+    Ok(row)
+}
+
+/// The deployment of a source with this id.
+fn of_told_id(
+    db: &Connection,
+    sources: Sources,
+    id: &SourceDeploymentId,
+) -> rusqlite::Result<Option<ToldDeployment>> {
+    const SQL: &str = "SELECT id, told_id, history FROM told_deployment WHERE told_id = ?1";
+    db.prepare_cached(SQL)?.query_row([id.as_str()], |row| told(db, sources, row)).optional()
+}
+
+/// The deployment of a source in this row.
+pub(in crate::store) fn of_row(
+    db: &Connection,
+    sources: Sources,
+    row: Option<i64>,
+) -> rusqlite::Result<Option<ToldDeployment>> {
+    const SQL: &str = "SELECT id, told_id, history FROM told_deployment WHERE id = ?1";
+    db.prepare_cached(SQL)?.query_row([row], |row| told(db, sources, row)).optional()
+}
+
+/// The next deployments of sources after this row.
+pub(super) fn after_row(
+    db: &Connection,
+    sources: Sources,
+    after: i64,
+    limit: u32,
+) -> rusqlite::Result<Vec<ToldDeployment>> {
+    const SQL: &str = "SELECT id, told_id, history FROM told_deployment WHERE id > ?1 ORDER BY id LIMIT ?2";
+    db.prepare_cached(SQL)?.query_map(params![after, limit], |row| told(db, sources, row))?.collect()
+}
+
+/// The deployment in these columns: the row, the id and the history.
+fn told(db: &Connection, sources: Sources, row: &Row<'_>) -> rusqlite::Result<ToldDeployment> {
+    let (number, id) = (row.get(0)?, row.get_ref(1)?.as_str()?);
+    let id = SourceDeploymentId::parse(id).ok_or_else(|| unknown_word(1, id))?;
+    let history = history(db, sources, number, row.get_ref(2)?.as_str()?)?;
+    Ok(ToldDeployment { row: number, id, history })
+}
+
+/// A stored history. If it is damaged, it is made from the bodies of the events, where they are kept.
+fn history(
+    db: &Connection,
+    sources: Sources,
+    row: i64,
+    json: &str,
+) -> rusqlite::Result<Option<DeploymentHistory>> {
+    const SQL: &str = "SELECT body, source FROM told_deployment_event JOIN event ON event.id = event
+        WHERE told = ?1 AND body IS NOT NULL";
+    let error = match from_json(json) {
+        Ok(history) => return Ok(Some(history)),
+        Err(error) => error,
+    };
+    tracing::error!(
+        row,
+        %error,
+        "a deployment's history is damaged: its events are read again where their bodies are kept"
+    );
+    let mut history = DeploymentHistory::default();
+    let mut statement = db.prepare_cached(SQL)?;
+    let mut rows = statement.query([row])?;
+    while let Some(row) = rows.next()? {
+        if let Some(event) = (source(sources, row, 1)?.parse)(row.get_ref(0)?.as_blob()?) {
+            history.insert(&event);
+        }
+    }
+    Ok(Some(history).filter(|history| !history.is_empty()))
+}
+
+/// A row that a deployment of a source makes under a policy.
+pub(super) struct Wanted {
+    /// The row as it is stored. `None`: it is new.
+    pub(super) stored: Option<StoredDeployment>,
+    /// The deployment.
+    pub(super) deployment: Deployment,
+    /// Its standing until duplicates are decided at the end of the transaction.
+    pub(super) standing: Standing,
+    /// `true` if it is not made any more: other services count now, or none.
+    pub(super) is_gone: bool,
+}
+
+impl Wanted {
+    /// `true` if people see a difference to the stored row.
+    pub(super) fn changes(&self) -> bool {
+        let counted = self.stored.as_ref().is_some_and(|stored| stored.standing.counts());
+        self.is_new() && (counted || !self.is_gone)
+    }
+
+    /// `true` if the row is stored otherwise, or not at all.
+    fn is_new(&self) -> bool {
+        !self
+            .stored
+            .as_ref()
+            .is_some_and(|known| known.deployment == self.deployment && known.standing == self.standing)
+    }
+}
+
+/// The rows that a deployment of a source makes under a policy, and all other rows that it has made before.
+pub(super) fn wanted(
+    db: &Connection,
+    told: &ToldDeployment,
+    policy: &Policy,
+) -> rusqlite::Result<Vec<Wanted>> {
+    let Some(history) = &told.history else { return Ok(Vec::new()) };
+    let (mut wanted, mut ids) = (Vec::new(), BTreeSet::new());
+    for MadeDeployment { deployment, ignored_because } in made(&told.id, history, policy) {
+        ids.insert(deployment.id.clone());
+        let stored = of_id(db, deployment.id.as_str())?;
+        // One that was sent to the event API under this id counts in its place.
+        if stored.as_ref().is_none_or(|stored| stored.origin != Origin::API) {
+            let standing = standing(stored.as_ref(), ignored_because);
+            wanted.push(Wanted { stored, deployment, standing, is_gone: false });
+        }
+    }
+    let others = of_told(db, told.row)?.into_iter().filter(|other| !ids.contains(&other.deployment.id));
+    let names: Vec<&str> = ids.iter().map(DeploymentId::as_str).collect();
+    let gone = Standing::Ignored(format!("it is {} now", names.join(" and ")));
+    wanted.extend(others.map(|other| Wanted {
+        deployment: other.deployment.clone(),
+        standing: gone.clone(),
+        stored: Some(other),
+        is_gone: true,
+    }));
+    Ok(wanted)
+}
+
+/// Saves what a deployment of a source makes under the present policy.
+pub(super) fn apply(
+    session: &mut Session<'_>,
+    told: &ToldDeployment,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let origin = origin(told)?;
+    for wanted in wanted(session.db(), told, &session.settings.policy)? {
+        if wanted.is_new() && !remove_unused(session, &wanted)? {
+            save(session, &wanted.deployment, (&origin, &wanted.standing), now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a row that is not made any more, if it never counted. Returns `false` if it stays.
+fn remove_unused(session: &Session<'_>, wanted: &Wanted) -> rusqlite::Result<bool> {
+    const IS_TOLD: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE deployment = ?1)";
+    const REMOVE: &str = "DELETE FROM stored_deployment WHERE id = ?1";
+    let Some(StoredDeployment { row, standing, .. }) = wanted.stored.as_ref().filter(|_| wanted.is_gone)
+    else {
+        return Ok(false);
+    };
+    // A row that counted in this transaction may still be linked.
+    if standing.counts() || session.changes.deployments.contains_key(row) {
+        return Ok(false);
+    }
+    let is_told: bool = session.prepare(IS_TOLD)?.query_row([row], |columns| columns.get(0))?;
+    if !is_told {
+        session.execute(REMOVE, [row])?;
+    }
+    Ok(!is_told)
+}
+
+fn origin(told: &ToldDeployment) -> rusqlite::Result<Origin> {
+    let source = told.id.source();
+    let source = SourceName::parse(source).ok_or_else(|| unknown_word(1, source))?;
+    Ok(Origin { source, told: Some(told.row) })
+}
+
+/// The standing until duplicates are decided at the end of the transaction.
+fn standing(known: Option<&StoredDeployment>, ignored_because: Option<String>) -> Standing {
+    let is_duplicate = |known: &&StoredDeployment| matches!(known.standing, Standing::DuplicateOf(_));
+    match (ignored_because, known.filter(is_duplicate)) {
+        (Some(reason), _) => Standing::Ignored(reason),
+        (None, Some(known)) => known.standing.clone(),
+        (None, None) => Standing::Counts,
+    }
+}
+
+/// All rows that a deployment of a source has made.
+fn of_told(db: &Connection, told: i64) -> rusqlite::Result<Vec<StoredDeployment>> {
+    let sql = format!("{STORED} WHERE told = ?1 AND told IS NOT NULL ORDER BY deployment_id");
+    db.prepare_cached(&sql)?.query_map([told], stored)?.collect()
+}
+
+/// The differences between the stored rows of a deployment and those that it makes under this policy.
+pub(in crate::store) fn changes(
+    db: &Connection,
+    told: &ToldDeployment,
+    policy: &Policy,
+) -> rusqlite::Result<Vec<ChangedDeployment>> {
+    let mut changed = Vec::new();
+    for Wanted { stored, deployment, standing, .. } in
+        wanted(db, told, policy)?.iter().filter(|one| one.changes())
+    {
+        let reasons = [stored.as_ref().and_then(|stored| stored.standing.reason()), standing.reason()];
+        let before = stored.as_ref().map(|stored| (&stored.deployment, reasons[0].as_deref()));
+        changed.push(ChangedDeployment::between(before, (deployment, reasons[1].as_deref())));
+    }
+    changed.retain(|changed| !changed.changes.is_empty());
+    Ok(changed)
+}
