@@ -67,10 +67,10 @@ impl SourceWord {
     }
 
     /// `false` if the events of the source never have the fact.
-    const fn tells(self, key: PatternKey) -> bool {
+    fn tells(self, fact: &str) -> bool {
         match self {
-            Self::GitHub => true,
-            Self::GitLab => matches!(key, PatternKey::Environment | PatternKey::Creator),
+            Self::GitHub => fact != "tier",
+            Self::GitLab => matches!(fact, "repository" | "environment" | "creator" | "tier"),
         }
     }
 }
@@ -182,6 +182,7 @@ impl DeploymentSection {
                 findings.at(text.span(), format!("{key} has no effect: the table ignores what it matches"));
             }
         }
+        self.warn_of_empty_placeholders(configured, findings);
         if let Some(reason) = self.unmatched_source(configured) {
             findings.at(
                 self.place(),
@@ -200,11 +201,34 @@ impl DeploymentSection {
         }
     }
 
-    /// Reason why no source's deployments can match. `None` if some can.
-    fn unmatched_source(&self, configured: &[SourceWord]) -> Option<String> {
+    /// Warns of placeholders for facts that no source of the table tells. What the table matches then never counts.
+    fn warn_of_empty_placeholders(&self, configured: &[SourceWord], findings: &mut Findings<'_>) {
+        let sources = self.sources(configured);
+        let table = self.to_domain();
+        let groups: Vec<&str> = table.groups().collect();
+        let is_untold = |name: &&str| {
+            !groups.contains(name) && !sources.is_empty() && !sources.iter().any(|source| source.tells(name))
+        };
+        for (_, text) in self.templates().filter(|(key, _)| *key != "version") {
+            if let Some(name) = text.get_ref().0.placeholders().find(is_untold) {
+                let message = format!(
+                    "{{{name}}} is always empty, because no source of the table tells it: what the table matches never counts"
+                );
+                findings.at(text.span(), message);
+            }
+        }
+    }
+
+    /// Sources that are configured and that the table is for.
+    fn sources(&self, configured: &[SourceWord]) -> Vec<SourceWord> {
         let wanted =
             |source: &&SourceWord| self.source.is_left_out() || self.source.values().contains(source);
-        let sources: Vec<SourceWord> = configured.iter().filter(wanted).copied().collect();
+        configured.iter().filter(wanted).copied().collect()
+    }
+
+    /// Reason why no source's deployments can match. `None` if some can.
+    fn unmatched_source(&self, configured: &[SourceWord]) -> Option<String> {
+        let sources = self.sources(configured);
         if sources.is_empty() {
             let named = self.source.values().iter().map(|one| format!("[{}]", one.as_str()));
             let mut named: Vec<String> = named.collect();
@@ -216,7 +240,7 @@ impl DeploymentSection {
         }
         let untold = |source: &SourceWord| {
             self.regexes()
-                .find(|(key, regexes)| !regexes.is_left_out() && !source.tells(*key))
+                .find(|(key, regexes)| !regexes.is_left_out() && !source.tells(key.as_str()))
                 .map(|(key, _)| key)
         };
         let untold: Option<Vec<PatternKey>> = sources.iter().map(untold).collect();

@@ -61,14 +61,17 @@ impl Template {
         &self.written
     }
 
+    /// Names of its placeholders.
+    pub fn placeholders(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Placeholder(name) => Some(name.as_str()),
+            Part::Text(_) => None,
+        })
+    }
+
     /// Placeholders that must be named groups, because they are no facts.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Placeholder(name) if !FACTS.contains(&name.as_str()) && !name.starts_with(PAYLOAD) => {
-                Some(name.as_str())
-            }
-            _ => None,
-        })
+        self.placeholders().filter(|name| !FACTS.contains(name) && !name.starts_with(PAYLOAD))
     }
 
     /// The text with the values of its placeholders.

@@ -61,6 +61,11 @@ pub fn decided_under_other_configuration() -> Why {
     )
 }
 
+/// Explanation for a deployment that does not count, and that no backend was told of.
+pub fn never_told() -> Why {
+    why("forwarded", "-", "backends are not told of a deployment that does not count")
+}
+
 /// Explanation for a deployment that does not count any more, and that a backend still has.
 pub fn still_there(backend: &str, revision: i64) -> Why {
     why(

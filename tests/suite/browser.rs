@@ -207,6 +207,8 @@ fn the_dashboard_of_the_demo_works_in_a_browser() {
             "demo-failures@/failures",
             "demo-explain@/failures/Q0TARGT0STORY9",
             "demo-outbox@/outbox",
+            "demo-ignored@/deployments?ignored=true",
+            "demo-told@/deployments/github:github.com:deployment:4200100",
         ],
     );
 }

@@ -77,6 +77,8 @@ fn values_without_effect_are_warned_about() {
         "environment = [\"test.*\"]\nservices = [\"x\"]\naction = \"ignore\"".to_owned(),
         "services = [\"x\"]".to_owned(),
         "source = [\"gitlab\"]\njob = [\"deploy\"]".to_owned(),
+        "source = [\"gitlab\"]\nservices = [\"{payload.service}\"]".to_owned(),
+        "source = [\"github\"]\nenvironment = [\"live\"]\nenv = \"{tier}\"\nversion = \"{tier}\"".to_owned(),
         with_next("environment = [\".*\"]", "environment = [\"production\"]"),
         with_next("repository = [\"acme/*\"]", "repository = [\"acme/shop-*\"]\nenvironment = [\"x\"]"),
     ];

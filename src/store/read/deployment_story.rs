@@ -12,7 +12,7 @@ use crate::domain::explain::Why;
 use crate::domain::explain_deployment::{
     CausedLink, ExplainedDeployment, explain_deployment, explain_forwarded, not_forwarded,
 };
-use crate::domain::explain_told::{decided_under_other_configuration, explain_told, still_there};
+use crate::domain::explain_told::{decided_under_other_configuration, explain_told, never_told, still_there};
 use crate::domain::forwarding::Action;
 use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
@@ -86,11 +86,13 @@ fn story(
         ExplainedDeployment { view: &view, told: &reasons, received_at, caused: &caused, remediation_kind };
     let mut why = explain_deployment(facts, context.pending);
     let forwarded = forwarded_deployment(db, row)?;
-    if counts || !forwarded.is_empty() {
-        why.extend(explain_all(&forwarded));
-    }
-    if !counts {
-        why.extend(still_told(db, row)?);
+    match (counts, forwarded.as_slice()) {
+        (false, []) => why.push(never_told()),
+        (false, told) => {
+            why.extend(explain_all(told));
+            why.extend(still_told(db, row)?);
+        }
+        (true, told) => why.extend(explain_all(told)),
     }
     why.extend(marks(db, row)?);
     let attempts = attempts(db, ATTEMPTS, row)?;
