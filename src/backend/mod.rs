@@ -12,7 +12,9 @@ mod credentials;
 mod datadog;
 mod datadog_client;
 mod datadog_deployment;
+mod datadog_events;
 mod datadog_metrics;
+mod datadog_priority;
 mod devlake;
 mod devlake_deployment;
 mod devlake_environment;
@@ -29,7 +31,9 @@ use self::protocol::Protocol;
 use crate::config::{self, BackendKind};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
-use crate::domain::forwarding::{Action, BackendFilter, Destination, PreparedRequest, RevisionContext};
+use crate::domain::forwarding::{
+    Action, BackendFilter, Destination, FailuresSent, PreparedRequest, RevisionContext,
+};
 use crate::domain::id::DeploymentId;
 use crate::domain::lane::Lane;
 use crate::domain::mark::Mark;
@@ -43,6 +47,7 @@ pub use self::setup::SetupError;
 pub struct Backend {
     name: String,
     filter: BackendFilter,
+    failures_sent: FailuresSent,
     forwards_deployments: bool,
     forwards_marks: bool,
     concurrency: usize,
@@ -55,6 +60,9 @@ impl Backend {
     pub fn from_config(entry: &config::BackendSection, outgoing: &Outgoing) -> Result<Self, SetupError> {
         let protocol: Box<dyn Protocol> = match entry.kind.get_ref() {
             BackendKind::Datadog => Box::new(datadog::Datadog::from_config(entry, outgoing)?),
+            BackendKind::DatadogEvents => {
+                Box::new(datadog_events::DatadogEvents::from_config(entry, outgoing)?)
+            }
             BackendKind::DatadogMetrics => {
                 Box::new(datadog_metrics::DatadogMetrics::from_config(entry, outgoing)?)
             }
@@ -65,6 +73,7 @@ impl Backend {
         Ok(Self {
             name: entry.name.get_ref().as_str().to_owned(),
             filter: entry.filter(),
+            failures_sent: entry.failures_sent(),
             forwards_deployments: entry.forwards_deployments(),
             forwards_marks: entry.forwards_marks(),
             concurrency: entry.concurrency.get(),
@@ -102,6 +111,10 @@ impl Destination for Backend {
 
     fn filter(&self) -> &BackendFilter {
         &self.filter
+    }
+
+    fn failures_sent(&self) -> FailuresSent {
+        self.failures_sent
     }
 
     fn prepare(&self, evaluated: &Evaluated, context: RevisionContext) -> PreparedRequest {
@@ -181,6 +194,7 @@ pub(crate) mod tests {
             name: "panics".to_owned(),
             filter: BackendFilter::default(),
             concurrency: 4,
+            failures_sent: FailuresSent::default(),
             forwards_deployments: false,
             forwards_marks: false,
             protocol: Box::new(Panics),

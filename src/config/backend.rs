@@ -6,7 +6,7 @@ use toml::Spanned;
 use super::findings::Findings;
 use super::list::List;
 use super::{BackendUrl, Name, Secret, Timeout};
-use crate::domain::forwarding::BackendFilter;
+use crate::domain::forwarding::{BackendFilter, FailuresSent};
 
 /// `[[backend]]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct BackendSection {
     pub kind: Spanned<BackendKind>,
     /// Base of its addresses; for `cdevents` and `http` the receiver itself.
     pub url: BackendUrl,
-    /// API key of `datadog`, `datadog-metrics` and `devlake`.
+    /// API key of `datadog`, `datadog-events`, `datadog-metrics` and `devlake`.
     pub api_key: Option<Secret>,
     /// Application key of `datadog`, for deletions and marks.
     pub application_key: Option<Secret>,
@@ -28,6 +28,8 @@ pub struct BackendSection {
     pub signing_secret: Option<Secret>,
     change_failures: Option<Spanned<bool>>,
     deployments: Option<Spanned<bool>>,
+    failures: Option<Spanned<bool>>,
+    open: Option<Spanned<bool>>,
     #[serde(default, skip_serializing_if = "List::is_left_out")]
     services: List<Name>,
     #[serde(default, skip_serializing_if = "List::is_left_out")]
@@ -49,6 +51,8 @@ pub struct BackendSection {
 pub enum BackendKind {
     /// Datadog's DORA API, or this program's own event API.
     Datadog,
+    /// Events of Datadog.
+    DatadogEvents,
     /// Custom metrics of Datadog.
     DatadogMetrics,
     /// An incoming webhook of Apache DevLake.
@@ -69,7 +73,7 @@ impl BackendKind {
     pub(super) const fn secrets(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
             Self::Datadog => (&["api_key"], &["application_key"]),
-            Self::DatadogMetrics | Self::Devlake => (&["api_key"], &[]),
+            Self::DatadogEvents | Self::DatadogMetrics | Self::Devlake => (&["api_key"], &[]),
             Self::Cdevents => (&[], &["token"]),
             Self::Http => (&[], &["signing_secret"]),
         }
@@ -115,6 +119,16 @@ impl BackendSection {
         if_true(self.change_failures.as_ref()).is_some()
     }
 
+    /// Failures that are forwarded to it.
+    pub fn failures_sent(&self) -> FailuresSent {
+        let is_off = self.failures.as_ref().is_some_and(|failures| !*failures.get_ref());
+        match if_true(self.open.as_ref()) {
+            _ if is_off => FailuresSent::None,
+            Some(_) => FailuresSent::OpenToo,
+            None => FailuresSent::Completed,
+        }
+    }
+
     /// Filter of the failures and deployments that are forwarded to it.
     pub fn filter(&self) -> BackendFilter {
         let strings =
@@ -137,6 +151,15 @@ impl BackendSection {
             let message = format!(
                 "a backend of kind {:?} does not take deployments: only \"datadog\", \"datadog-metrics\" and \
                  \"devlake\" do",
+                kind.as_str()
+            );
+            findings.at(key.span(), message);
+        }
+        if let Some(key) = if_true(self.open.as_ref())
+            && kind != BackendKind::DatadogEvents
+        {
+            let message = format!(
+                "a backend of kind {:?} does not take open failures: only \"datadog-events\" does",
                 kind.as_str()
             );
             findings.at(key.span(), message);
@@ -182,6 +205,7 @@ impl BackendSection {
         }
         let complaint = match kind {
             BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.datadog_url_error(),
+            BackendKind::DatadogEvents => self.url.datadog_intake_url_error(),
             BackendKind::Devlake => self.url.devlake_url_error().map(str::to_owned),
             BackendKind::Cdevents | BackendKind::Http => None,
         };
@@ -190,10 +214,19 @@ impl BackendSection {
         }
     }
 
-    /// Warns of an address that is probably wrong.
+    /// Warns of an address that is probably wrong, and of a backend that gets nothing.
     pub(super) fn warn(&self, findings: &mut Findings<'_>) {
+        if let Some(key) = self.failures.as_ref().filter(|failures| !*failures.get_ref())
+            && !self.forwards_deployments()
+            && !self.forwards_marks()
+        {
+            let message = "with failures = false, and without deployments and change_failures, this backend gets nothing";
+            findings.at(key.span(), message.to_owned());
+        }
         let doubt = match self.kind.get_ref() {
-            BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.datadog_url_warning(),
+            BackendKind::Datadog | BackendKind::DatadogEvents | BackendKind::DatadogMetrics => {
+                self.url.datadog_url_warning()
+            }
             BackendKind::Devlake => self.url.devlake_url_warning(),
             BackendKind::Cdevents | BackendKind::Http => None,
         };

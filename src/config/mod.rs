@@ -121,6 +121,7 @@ impl Config {
         let backend_entry = |entry: &BackendSection| BackendEntry {
             name: entry.name.get_ref().as_str().to_owned(),
             filter: entry.filter(),
+            failures: entry.failures_sent(),
         };
         self.backend.iter().map(backend_entry).collect()
     }

@@ -116,6 +116,29 @@ impl BackendFilter {
     }
 }
 
+/// States in which a failure is sent to a backend for the first time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FailuresSent {
+    /// No failures are sent, nor their changes.
+    None,
+    /// Once they are completed.
+    #[default]
+    Completed,
+    /// As soon as they are known, and once they are completed.
+    OpenToo,
+}
+
+impl FailuresSent {
+    /// `true` if a failure in this state is sent to a backend that does not have it.
+    pub const fn includes(self, state: FailureState) -> bool {
+        match state {
+            FailureState::Completed => !matches!(self, Self::None),
+            FailureState::Open => matches!(self, Self::OpenToo),
+            FailureState::Ignored | FailureState::Merged => false,
+        }
+    }
+}
+
 /// A configured backend, and its filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendEntry {
@@ -123,6 +146,8 @@ pub struct BackendEntry {
     pub name: String,
     /// Filter of the failures and deployments that are sent to it.
     pub filter: BackendFilter,
+    /// Failures that are sent to it.
+    pub failures: FailuresSent,
 }
 
 /// A backend, as the code that writes the outbox sees it.
@@ -139,6 +164,9 @@ pub trait Destination: Send + Sync {
     /// `true` if a request replaces the whole failure or deployment at the backend. Then the same request can be sent
     /// again without any effect, and an older request that arrives late undoes a newer one.
     fn replaces_whole(&self) -> bool;
+
+    /// Failures that are sent to the backend.
+    fn failures_sent(&self) -> FailuresSent;
 
     /// Prepares the request for the present state of a failure: with its end if it is completed, without an end if it
     /// is open, and a deletion or correction if it does not count (any more).

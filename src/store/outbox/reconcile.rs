@@ -10,7 +10,7 @@ use super::desired::{Desired, failed, of_deployment, of_failure, remediation_kin
 use super::rows::{ExistingRow, NewRow, Revisions, RowState, Topic, destination};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, FailureState};
-use crate::domain::forwarding::{Action, Destination, RevisionContext};
+use crate::domain::forwarding::{Action, Destination, FailuresSent, RevisionContext};
 use crate::domain::mark::{FailedDeployment, Mark, Remediation};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedFailure};
@@ -81,14 +81,16 @@ fn reconcile(
 fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> rusqlite::Result<()> {
     const NUMBER: &str = "UPDATE failure SET revision = ?2 WHERE id = ?1";
     let TouchedFailure { evaluated: Some(evaluated), revision, now } = touched else { return Ok(()) };
-    let is_completed = evaluated.failure.state == FailureState::Completed;
-    if *revision == 0 && !is_completed {
+    let state = evaluated.failure.state;
+    let destinations =
+        destinations_where(session, |destination| destination.failures_sent() != FailuresSent::None);
+    if *revision == 0 && !destinations.iter().any(|destination| destination.failures_sent().includes(state)) {
         return Ok(());
     }
-    let end = evaluated.failure.finished_at.filter(|_| is_completed);
+    let end = evaluated.failure.finished_at.filter(|_| state == FailureState::Completed);
     let due_at = session.settings.policy.forward_at(end, *now);
     let mut is_new = false;
-    for destination in destinations_where(session, |_| true) {
+    for destination in destinations {
         let revisions = Revisions { topic: Topic::Failure, subject: row, backend: destination.name() };
         let newest = if *revision > 0 { revisions.newest(session)? } else { None };
         let is_correction = *revision > 0 && revisions.known(session)?.is_some();
