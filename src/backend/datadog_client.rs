@@ -85,9 +85,16 @@ impl Client {
         }
     }
 
-    /// Changes an existing record.
-    pub(super) async fn patch(&self, url: &reqwest::Url, id: &str, body: Vec<u8>, now: Timestamp) -> Reply {
-        let request = self.http.patch(record_url(url, id)).header(CONTENT_TYPE, "application/json");
+    /// Changes an existing record. Without an id, the body says which one.
+    pub(super) async fn patch(
+        &self,
+        url: &reqwest::Url,
+        id: Option<&str>,
+        body: Vec<u8>,
+        now: Timestamp,
+    ) -> Reply {
+        let url = id.map_or_else(|| url.clone(), |id| record_url(url, id));
+        let request = self.http.patch(url).header(CONTENT_TYPE, "application/json");
         self.with_both_keys(request.body(body), now).await
     }
 

@@ -13,6 +13,7 @@ mod datadog;
 mod datadog_client;
 mod datadog_deployment;
 mod datadog_events;
+mod datadog_mark;
 mod datadog_metrics;
 mod datadog_priority;
 mod devlake;
@@ -36,7 +37,8 @@ use crate::domain::forwarding::{
 };
 use crate::domain::id::DeploymentId;
 use crate::domain::lane::Lane;
-use crate::domain::mark::Mark;
+use crate::domain::mark::{MarkRequest, MarkTarget};
+use crate::domain::mark_address::MarksBy;
 pub use crate::http_client::{ClientError, Outgoing};
 
 pub use self::probe::Probe;
@@ -49,7 +51,7 @@ pub struct Backend {
     filter: BackendFilter,
     failures_sent: FailuresSent,
     forwards_deployments: bool,
-    forwards_marks: bool,
+    marks_by: Option<MarksBy>,
     concurrency: usize,
     protocol: Box<dyn Protocol>,
     credentials: Credentials,
@@ -75,7 +77,7 @@ impl Backend {
             filter: entry.filter(),
             failures_sent: entry.failures_sent(),
             forwards_deployments: entry.forwards_deployments(),
-            forwards_marks: entry.forwards_marks(),
+            marks_by: entry.marks_by(),
             concurrency: entry.concurrency.get(),
             protocol,
             credentials: Credentials::of(entry)?,
@@ -153,12 +155,16 @@ impl Destination for Backend {
         self.protocol.includes_cause()
     }
 
-    fn forwards_marks(&self) -> bool {
-        self.forwards_marks
+    fn marks_by(&self) -> Option<MarksBy> {
+        self.marks_by
     }
 
-    fn prepare_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<PreparedRequest> {
-        self.protocol.prepare_mark(id, mark)
+    fn prepare_mark(&self, request: MarkRequest<'_>) -> Option<PreparedRequest> {
+        self.protocol.prepare_mark(request)
+    }
+
+    fn mark_targets(&self, prepared: &PreparedRequest) -> Vec<MarkTarget> {
+        self.protocol.mark_targets(prepared)
     }
 }
 
@@ -196,7 +202,7 @@ pub(crate) mod tests {
             concurrency: 4,
             failures_sent: FailuresSent::default(),
             forwards_deployments: false,
-            forwards_marks: false,
+            marks_by: None,
             protocol: Box::new(Panics),
             credentials: Credentials::default(),
         }

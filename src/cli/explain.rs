@@ -115,7 +115,8 @@ fn explain_deployment(
     id: &str,
 ) -> Result<(), CommandError> {
     let pending = PendingRule { link_window: config.dora.link_window.get(), now: SystemClock.now() };
-    let story = reader.deployment_story(id, pending).map_err(anyhow::Error::from)?;
+    let backend_entries = config.backend_entries();
+    let story = reader.deployment_story(id, pending, &backend_entries).map_err(anyhow::Error::from)?;
     let story = story.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
     match options.format.format {
         OutputFormat::Json => print_json(&DeploymentStoryJson::from(&story))?,

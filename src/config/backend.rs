@@ -7,6 +7,7 @@ use super::findings::Findings;
 use super::list::List;
 use super::{BackendUrl, Name, Secret, Timeout};
 use crate::domain::forwarding::{BackendFilter, FailuresSent};
+use crate::domain::mark_address::MarksBy;
 
 /// `[[backend]]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ pub struct BackendSection {
     pub token: Option<Secret>,
     /// Secret that requests of `http` are signed with, if the receiver checks signatures.
     pub signing_secret: Option<Secret>,
-    change_failures: Option<Spanned<bool>>,
+    change_failures: Option<Spanned<ChangeFailures>>,
     deployments: Option<Spanned<bool>>,
     failures: Option<Spanned<bool>>,
     open: Option<Spanned<bool>>,
@@ -85,6 +86,53 @@ impl BackendKind {
     }
 }
 
+/// `backend.change_failures`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "toml::Value", into = "toml::Value")]
+enum ChangeFailures {
+    /// `false`
+    No,
+    /// `true`
+    ById,
+    /// `"by_version"`
+    ByVersion,
+}
+
+impl ChangeFailures {
+    const BY_VERSION: &str = "by_version";
+
+    const fn marks_by(self) -> Option<MarksBy> {
+        match self {
+            Self::No => None,
+            Self::ById => Some(MarksBy::Id),
+            Self::ByVersion => Some(MarksBy::Version),
+        }
+    }
+}
+
+impl TryFrom<toml::Value> for ChangeFailures {
+    type Error = &'static str;
+
+    fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
+        match value {
+            toml::Value::Boolean(false) => Ok(Self::No),
+            toml::Value::Boolean(true) => Ok(Self::ById),
+            toml::Value::String(text) if text == Self::BY_VERSION => Ok(Self::ByVersion),
+            _ => Err("must be true, false or \"by_version\""),
+        }
+    }
+}
+
+impl From<ChangeFailures> for toml::Value {
+    fn from(value: ChangeFailures) -> Self {
+        match value {
+            ChangeFailures::No => Self::Boolean(false),
+            ChangeFailures::ById => Self::Boolean(true),
+            ChangeFailures::ByVersion => Self::String(ChangeFailures::BY_VERSION.to_owned()),
+        }
+    }
+}
+
 /// The value of a key with its place, if the value is `true`.
 fn if_true(key: Option<&Spanned<bool>>) -> Option<&Spanned<bool>> {
     key.filter(|key| *key.get_ref())
@@ -114,9 +162,9 @@ impl BackendSection {
         if_true(self.deployments.as_ref()).is_some()
     }
 
-    /// `true` if deployments that failed are marked there.
-    pub fn forwards_marks(&self) -> bool {
-        if_true(self.change_failures.as_ref()).is_some()
+    /// Way in which deployments that failed are marked there. `None`: they are not marked.
+    pub fn marks_by(&self) -> Option<MarksBy> {
+        self.change_failures.as_ref().and_then(|key| key.get_ref().marks_by())
     }
 
     /// Failures that are forwarded to it.
@@ -164,7 +212,7 @@ impl BackendSection {
             );
             findings.at(key.span(), message);
         }
-        match if_true(self.change_failures.as_ref()) {
+        match self.change_failures.as_ref().filter(|key| key.get_ref().marks_by().is_some()) {
             Some(key) if kind != BackendKind::Datadog => {
                 let message = format!(
                     "a backend of kind {:?} cannot mark deployments as failed: only \"datadog\" can",
@@ -218,7 +266,7 @@ impl BackendSection {
     pub(super) fn warn(&self, findings: &mut Findings<'_>) {
         if let Some(key) = self.failures.as_ref().filter(|failures| !*failures.get_ref())
             && !self.forwards_deployments()
-            && !self.forwards_marks()
+            && self.marks_by().is_none()
         {
             let message = "with failures = false, and without deployments and change_failures, this backend gets nothing";
             findings.at(key.span(), message.to_owned());

@@ -122,6 +122,8 @@ impl Config {
             name: entry.name.get_ref().as_str().to_owned(),
             filter: entry.filter(),
             failures: entry.failures_sent(),
+            deployments: entry.forwards_deployments(),
+            marks_by: entry.marks_by(),
         };
         self.backend.iter().map(backend_entry).collect()
     }

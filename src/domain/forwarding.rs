@@ -9,7 +9,8 @@ use super::deployment::Deployment;
 use super::failure::{Evaluated, Failure, FailureState};
 use super::id::DeploymentId;
 use super::lane::Lane;
-use super::mark::Mark;
+use super::mark::{MarkRequest, MarkTarget};
+use super::mark_address::MarksBy;
 
 /// Failure or deployment that a request is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,6 +149,10 @@ pub struct BackendEntry {
     pub filter: BackendFilter,
     /// Failures that are sent to it.
     pub failures: FailuresSent,
+    /// `true` if deployments are sent to it.
+    pub deployments: bool,
+    /// Way in which marks are sent to it. `None`: they are not sent.
+    pub marks_by: Option<MarksBy>,
 }
 
 /// A backend, as the code that writes the outbox sees it.
@@ -188,12 +193,21 @@ pub trait Destination: Send + Sync {
     /// `true` if a failure's request contains the deployment that caused it.
     fn includes_cause(&self) -> bool;
 
+    /// Way in which marks of failed deployments are sent to the backend. `None`: they are not sent.
+    fn marks_by(&self) -> Option<MarksBy>;
+
     /// `true` if marks of failed deployments are sent to the backend.
-    fn forwards_marks(&self) -> bool;
+    fn forwards_marks(&self) -> bool {
+        self.marks_by().is_some()
+    }
 
     /// Prepares the request that marks a deployment as failed, or (without a `mark`) removes the mark. `None` if the
     /// backend has no marks.
-    fn prepare_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<PreparedRequest>;
+    fn prepare_mark(&self, request: MarkRequest<'_>) -> Option<PreparedRequest>;
+
+    /// The deployments that a request about a mark names, in the order of sending. The last one is the one that the mark
+    /// is about.
+    fn mark_targets(&self, prepared: &PreparedRequest) -> Vec<MarkTarget>;
 }
 
 /// Revision that a request is prepared for.

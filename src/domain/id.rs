@@ -124,6 +124,17 @@ impl DeploymentId {
     }
 }
 
+/// Beginnings of the ids that this program makes: of a deployment that was sent without an id, and of one that a source
+/// tells of.
+const MADE_HERE: [&str; 3] = ["api:", "github:", "gitlab:"];
+
+impl DeploymentId {
+    /// `true` if this program made the id, so that no backend knows it unless this program told it.
+    pub fn is_made_here(&self) -> bool {
+        MADE_HERE.iter().any(|beginning| self.0.starts_with(beginning))
+    }
+}
+
 impl fmt::Display for DeploymentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

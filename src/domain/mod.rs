@@ -23,6 +23,7 @@ pub mod id;
 pub mod lane;
 pub mod link;
 pub mod mark;
+pub mod mark_address;
 pub mod merge;
 pub mod name;
 pub mod named;

@@ -135,9 +135,12 @@ mod tests {
     fn entry(name: &str, services: &[&str], teams: &[&str], envs: &[&str]) -> BackendEntry {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let filter = BackendFilter { services: names(services), teams: names(teams), envs: names(envs) };
+        let (deployments, marks_by) = (false, None);
         BackendEntry {
             name: name.to_owned(),
             filter,
+            deployments,
+            marks_by,
             failures: if name == "witness" { FailuresSent::None } else { FailuresSent::Completed },
         }
     }

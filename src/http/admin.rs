@@ -96,6 +96,7 @@ impl From<Admin> for AdminParts {
                 clock: Arc::clone(&clock),
                 timezone: timezone.clone(),
                 policy: Arc::clone(&policy),
+                backend_entries: Arc::clone(&backend_entries),
             }),
             failures: Arc::new(FailureLookup {
                 reads: reads.clone(),

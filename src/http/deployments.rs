@@ -14,6 +14,7 @@ use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_time};
 use super::reads::StoreReads;
 use crate::clock::Clock;
 use crate::domain::deployment_view::PendingRule;
+use crate::domain::forwarding::BackendEntry;
 use crate::domain::name::{name, named};
 use crate::domain::policy::Policy;
 use crate::store::{DeploymentFilter, DeploymentStory};
@@ -33,6 +34,8 @@ pub(super) struct DeploymentLookup {
     pub(super) timezone: TimeZone,
     /// Policy of the present configuration.
     pub(super) policy: Arc<Policy>,
+    /// The backends that are configured.
+    pub(super) backend_entries: Arc<[BackendEntry]>,
 }
 
 /// Query with the options of `deployments`.
@@ -124,10 +127,10 @@ impl DeploymentLookup {
     /// Story of a deployment. As for `explain`, `id` is its id or a unique beginning of it, else its commit or a unique
     /// beginning of that. Letter case does not matter.
     pub(super) async fn story(&self, id: String) -> Result<DeploymentStoryLookup, ApiError> {
-        let pending = self.pending();
+        let (pending, backend_entries) = (self.pending(), Arc::clone(&self.backend_entries));
         let read = self.reads.read(move |reader| {
             // A complete id is found without a search.
-            if let Some(story) = reader.deployment_story(&id, pending)? {
+            if let Some(story) = reader.deployment_story(&id, pending, &backend_entries)? {
                 return Ok(DeploymentStoryLookup::Story(Box::new(story)));
             }
             let mut found = reader.find_deployments(&id, MAX_LISTED_IDS)?;
@@ -135,7 +138,7 @@ impl DeploymentLookup {
                 found = reader.find_deployments_of_commit(&id, MAX_LISTED_IDS)?;
             }
             let story = match found.as_slice() {
-                [only] => reader.deployment_story(&only.id, pending)?,
+                [only] => reader.deployment_story(&only.id, pending, &backend_entries)?,
                 [] => None,
                 _ => {
                     let ids = found.into_iter().map(|found| found.id).collect();

@@ -7,5 +7,6 @@ pub(super) mod commands;
 pub(super) mod desired;
 pub(super) mod group_commands;
 pub(super) mod lane;
+pub(super) mod mark_target;
 pub(super) mod reconcile;
 pub(super) mod rows;

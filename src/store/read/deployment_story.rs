@@ -4,14 +4,16 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::deployments::view;
 use super::forwarded::{Forwarded, forwarded_deployment};
+use super::marks::{mark_names, marks};
 use super::reader::Reader;
-use super::story::{AttemptRecord, ReceivedEvent, attempts, marks};
+use super::story::{AttemptRecord, ReceivedEvent, attempts};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
 use crate::domain::explain::Why;
 use crate::domain::explain_deployment::{
     CausedLink, DeploymentFacts, explain_deployment, explain_forwarded, not_forwarded,
 };
+use crate::domain::forwarding::BackendEntry;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::json::from_json;
@@ -43,6 +45,7 @@ impl Reader {
         &self,
         id: &str,
         pending: PendingRule,
+        backend_entries: &[BackendEntry],
     ) -> Result<Option<DeploymentStory>, ReadError> {
         const SQL: &str = "SELECT id, facts, received_at_ns FROM deployment WHERE deployment_id = ?1";
         let mut db = self.lock();
@@ -57,7 +60,7 @@ impl Reader {
                 received_at: received_at_ns.map(Timestamp::from_nanos),
             })
         });
-        Ok(found.optional()?.map(|found| story(&db, found, pending)).transpose()?)
+        Ok(found.optional()?.map(|found| story(&db, found, pending, backend_entries)).transpose()?)
     }
 }
 
@@ -71,6 +74,7 @@ fn story(
     db: &Connection,
     StoredDeployment { row, deployment, received_at }: StoredDeployment,
     pending: PendingRule,
+    backend_entries: &[BackendEntry],
 ) -> rusqlite::Result<DeploymentStory> {
     const ATTEMPTS: &str = "SELECT backend, revision, ended_at_ns, status, error
         FROM attempt JOIN outbox ON outbox.id = attempt.outbox
@@ -82,6 +86,7 @@ fn story(
     let forwarded = forwarded_deployment(db, row)?;
     why.extend(explain_all(&forwarded));
     why.extend(marks(db, row)?);
+    why.extend(mark_names(db, row, view.has_failed(), backend_entries)?);
     let attempts = attempts(db, ATTEMPTS, row)?;
     let before = deployment_before(db, &view.deployment)?;
     Ok(DeploymentStory {
