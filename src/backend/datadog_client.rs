@@ -158,14 +158,28 @@ impl Client {
         }
     }
 
+    /// Asks for a list, with both keys.
+    pub(super) async fn ask_for_list(
+        &self,
+        url: &reqwest::Url,
+        body: Vec<u8>,
+    ) -> Result<reqwest::Response, reqwest::Error> {
+        let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json").body(body);
+        self.both_keys(request).send().await
+    }
+
     /// Sends both keys. A 401 or 403 does not say which one is refused, so it holds up only requests that need the
     /// application key.
     async fn with_both_keys(&self, request: reqwest::RequestBuilder, now: Timestamp) -> Reply {
-        let mut request = request.header(API_KEY, self.api_key.clone());
-        if let Some(key) = &self.application_key {
-            request = request.header(APPLICATION_KEY, key.clone());
+        answer::reply(self.both_keys(request).send().await, now).await
+    }
+
+    fn both_keys(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let request = request.header(API_KEY, self.api_key.clone());
+        match &self.application_key {
+            Some(key) => request.header(APPLICATION_KEY, key.clone()),
+            None => request,
         }
-        answer::reply(request.send().await, now).await
     }
 }
 

@@ -13,6 +13,8 @@ mod datadog;
 mod datadog_client;
 mod datadog_deployment;
 mod datadog_events;
+pub mod datadog_listed;
+pub mod datadog_lists;
 mod datadog_mark;
 mod datadog_metrics;
 mod datadog_priority;

@@ -124,9 +124,9 @@ impl DeploymentId {
     }
 }
 
-/// Beginnings of the ids that this program makes: of a deployment that was sent without an id, and of one that a source
-/// tells of.
-const MADE_HERE: [&str; 3] = ["api:", "github:", "gitlab:"];
+/// Beginnings of the ids that this program makes: of a deployment that was sent without an id, of one that a source tells
+/// of, and of an imported one whose id is too short.
+const MADE_HERE: [&str; 4] = ["api:", "github:", "gitlab:", "datadog:"];
 
 impl DeploymentId {
     /// `true` if this program made the id, so that no backend knows it unless this program told it.

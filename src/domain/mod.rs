@@ -20,6 +20,7 @@ pub mod forwarding;
 pub mod history;
 pub mod human_duration;
 pub mod id;
+pub mod import;
 pub mod lane;
 pub mod link;
 pub mod mark;
