@@ -47,7 +47,7 @@ pub(super) async fn first_bytes(response: &mut Response) -> String {
 }
 
 /// Wait that the backend asks for.
-fn requested_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub(super) fn requested_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
     let wait_in = |name: HeaderName| wait(headers.get(name)?.to_str().ok()?.trim(), now);
     wait_in(RETRY_AFTER).or_else(|| wait_in(RESET))

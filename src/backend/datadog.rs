@@ -9,6 +9,7 @@ use super::datadog_client::{
     Client, Git, LONGEST_TAG_CHARS, RequestBody, RequestData, accepted_tags, tag_value,
 };
 use super::datadog_deployment::{DatadogDeployments, deployment};
+use super::datadog_mark;
 use super::probe::Probing;
 use super::protocol::{Attempt, Protocol, Sending};
 use super::setup::SetupError;
@@ -18,7 +19,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Details, Evaluated, Failure};
 use crate::domain::forwarding::{Action, PreparedRequest, RevisionContext, Subject};
 use crate::domain::id::DeploymentId;
-use crate::domain::mark::Mark;
+use crate::domain::mark::{MarkRequest, MarkTarget};
 use crate::domain::timestamp::Timestamp;
 use crate::http_client::Outgoing;
 
@@ -70,8 +71,12 @@ impl Protocol for Datadog {
             .then(|| PreparedRequest { action: Action::Delete, body: id.as_str().into() })
     }
 
-    fn prepare_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<PreparedRequest> {
-        Some(DatadogDeployments::prepare_mark(id, mark))
+    fn prepare_mark(&self, request: MarkRequest<'_>) -> Option<PreparedRequest> {
+        Some(datadog_mark::prepare(request))
+    }
+
+    fn mark_targets(&self, prepared: &PreparedRequest) -> Vec<MarkTarget> {
+        datadog_mark::targets(&prepared.body)
     }
 
     fn needs_application_key(&self) -> bool {

@@ -18,6 +18,10 @@ use crate::http_client::Outgoing;
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 const APPLICATION_KEY: HeaderName = HeaderName::from_static("dd-application-key");
 
+/// Paths that test the API key, and both keys (Datadog: Validate API key; Validate API and application keys).
+const VALIDATE: &str = "/api/v1/validate";
+const VALIDATE_KEYS: &str = "/api/v2/validate_keys";
+
 /// Datadog: `custom_tags`, up to 100.
 pub(super) const MOST_TAGS: usize = 100;
 /// Datadog: a tag has up to 200 characters, with its key. Attributes that it shows as tags have the same limit.
@@ -45,10 +49,20 @@ impl Client {
         Ok(Self {
             api_key: api_key.ok_or(SetupError::Missing("api_key"))?,
             application_key: header("application_key", "", entry.application_key.as_ref())?,
-            validate: entry.url.join("/api/v1/validate"),
-            validate_keys: entry.url.join("/api/v2/validate_keys"),
+            validate: entry.url.join(VALIDATE),
+            validate_keys: entry.url.join(VALIDATE_KEYS),
             http: outgoing.client(entry.timeout.get(), &entry.url.get())?,
         })
+    }
+
+    /// The same client, with the keys tested by this API.
+    pub(super) fn validating_at(self, api: &reqwest::Url) -> Self {
+        let at = |path| {
+            let mut url = api.clone();
+            url.set_path(path);
+            url
+        };
+        Self { validate: at(VALIDATE), validate_keys: at(VALIDATE_KEYS), ..self }
     }
 
     /// `true` if records can be deleted and marked.
@@ -71,21 +85,38 @@ impl Client {
         }
     }
 
-    /// Changes an existing record.
-    pub(super) async fn patch(&self, url: &reqwest::Url, id: &str, body: Vec<u8>, now: Timestamp) -> Reply {
-        let request = self.http.patch(record_url(url, id)).header(CONTENT_TYPE, "application/json");
+    /// Changes an existing record. Without an id, the body says which one.
+    pub(super) async fn patch(
+        &self,
+        url: &reqwest::Url,
+        id: Option<&str>,
+        body: Vec<u8>,
+        now: Timestamp,
+    ) -> Reply {
+        let url = id.map_or_else(|| url.clone(), |id| record_url(url, id));
+        let request = self.http.patch(url).header(CONTENT_TYPE, "application/json");
         self.with_both_keys(request.body(body), now).await
     }
 
-    /// Asks Datadog whether it accepts the keys (Datadog: Validate API key; Validate API and application keys).
-    pub(super) async fn probe(&self, credentials: &Credentials) -> Probe {
+    /// Datadog's statement about the API key, and the whole answer. The statement is `None` if the answer says something
+    /// else.
+    pub(super) async fn ask_about_api_key(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<(Option<bool>, ProbeAnswer), Probe> {
         let api_key = self.http.get(self.validate.clone()).header(API_KEY, self.api_key.clone());
-        let answer = match ask(api_key, credentials).await {
-            Ok(answer) => answer,
+        let answer = ask(api_key, credentials).await?;
+        Ok((is_key_valid(&answer), answer))
+    }
+
+    /// Asks Datadog whether it accepts the keys.
+    pub(super) async fn probe(&self, credentials: &Credentials) -> Probe {
+        let (is_valid, answer) = match self.ask_about_api_key(credentials).await {
+            Ok(asked) => asked,
             Err(probe) => return probe,
         };
         let (path, words) = (self.validate.path(), answer.in_words());
-        match is_key_valid(&answer) {
+        match is_valid {
             Some(true) => self.probe_application_key(credentials).await,
             Some(false) => Probe::Unusable(format!(
                 "does not accept api_key ({words}): put a valid API key where this entry says. A key is good for one site of \
@@ -127,14 +158,28 @@ impl Client {
         }
     }
 
+    /// Asks for a list, with both keys.
+    pub(super) async fn ask_for_list(
+        &self,
+        url: &reqwest::Url,
+        body: Vec<u8>,
+    ) -> Result<reqwest::Response, reqwest::Error> {
+        let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json").body(body);
+        self.both_keys(request).send().await
+    }
+
     /// Sends both keys. A 401 or 403 does not say which one is refused, so it holds up only requests that need the
     /// application key.
     async fn with_both_keys(&self, request: reqwest::RequestBuilder, now: Timestamp) -> Reply {
-        let mut request = request.header(API_KEY, self.api_key.clone());
-        if let Some(key) = &self.application_key {
-            request = request.header(APPLICATION_KEY, key.clone());
+        answer::reply(self.both_keys(request).send().await, now).await
+    }
+
+    fn both_keys(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let request = request.header(API_KEY, self.api_key.clone());
+        match &self.application_key {
+            Some(key) => request.header(APPLICATION_KEY, key.clone()),
+            None => request,
         }
-        answer::reply(request.send().await, now).await
     }
 }
 

@@ -10,6 +10,7 @@ use crate::domain::deployment::tests::deployment;
 use crate::domain::failure::tests::completed;
 use crate::domain::failure::{Evaluated, Failure, FailureState};
 use crate::domain::forwarding::{Destination, RevisionContext};
+use crate::domain::id::FailureId;
 
 const FIRST_REVISION: RevisionContext = RevisionContext { revision: 1, is_correction: false };
 
@@ -130,6 +131,28 @@ fn tags_fit(attributes: &Value) -> bool {
         && fit(&attributes["custom_tags"])
 }
 
+/// Number of objects and lists in each other.
+fn depth(value: &Value) -> usize {
+    children(value)
+        .map(|inner| 1 + inner.into_iter().map(depth).max().unwrap_or_default())
+        .unwrap_or_default()
+}
+
+/// Greatest number of properties of an object in a value.
+fn widest(value: &Value) -> usize {
+    let own = value.as_object().map_or(0, serde_json::Map::len);
+    children(value).into_iter().flatten().map(widest).fold(own, usize::max)
+}
+
+/// The values in an object or list.
+fn children(value: &Value) -> Option<Vec<&Value>> {
+    match value {
+        Value::Array(values) => Some(values.iter().collect()),
+        Value::Object(fields) => Some(fields.values().collect()),
+        _ => None,
+    }
+}
+
 fn commit_is_full(attributes: &Value) -> bool {
     let sha = &attributes["git"]["commit_sha"];
     sha.as_str().is_none_or(|sha| sha.len() >= 40 && sha.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -164,6 +187,36 @@ proptest! {
             let services = sample["services"].as_array().unwrap();
             prop_assert!(services.iter().all(|service| "service:".len() + chars(service) <= 200), "{sample}");
         }
+    }
+
+    #[test]
+    fn datadog_events_hold_every_limit(
+        mut failure in failure(),
+        state in proptest::sample::select(FailureState::ALL),
+        reason in proptest::option::of(text()),
+        merged_into in proptest::option::of(text()),
+        id in "[a-zA-Z0-9:._-]{16,128}",
+        deployment in proptest::option::of("[a-zA-Z0-9:._-]{16,128}"),
+    ) {
+        failure.failure.id = FailureId::parse(&id).unwrap();
+        (failure.failure.state, failure.failure.reason) = (state, reason);
+        (failure.failure.merged_into, failure.failure.deployment) = (merged_into, deployment);
+        let event = json(&backend("datadog-events").prepare(&failure, FIRST_REVISION).body);
+        prop_assert!(!has_controls(&event), "{event}");
+        let attributes = &event["data"]["attributes"];
+        for (key, least, most) in [("title", 1, 500), ("message", 1, 4_000), ("aggregation_key", 1, 100)] {
+            prop_assert!((least..=most).contains(&chars(&attributes[key])), "{key}: {attributes}");
+        }
+        prop_assert!(fit(&attributes["tags"]), "{attributes}");
+        let inner = &attributes["attributes"];
+        for link in inner["links"].as_array().into_iter().flatten() {
+            prop_assert!(chars(&link["url"]) <= 2_048 && chars(&link["title"]) <= 300, "{link}");
+        }
+        prop_assert!(inner["links"].as_array().map_or(0, Vec::len) <= 20);
+        let status = inner["status"].as_str().unwrap();
+        prop_assert_eq!(status, if state == FailureState::Open { "error" } else { "ok" });
+        prop_assert!(inner["priority"].as_str().is_none_or(|priority| ["1", "2", "3", "4", "5"].contains(&priority)));
+        prop_assert!(depth(&inner["custom"]) <= 10 && widest(&inner["custom"]) <= 100, "{inner}");
     }
 
     #[test]

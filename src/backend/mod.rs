@@ -12,7 +12,12 @@ mod credentials;
 mod datadog;
 mod datadog_client;
 mod datadog_deployment;
+mod datadog_events;
+pub mod datadog_listed;
+pub mod datadog_lists;
+mod datadog_mark;
 mod datadog_metrics;
+mod datadog_priority;
 mod devlake;
 mod devlake_deployment;
 mod devlake_environment;
@@ -29,10 +34,13 @@ use self::protocol::Protocol;
 use crate::config::{self, BackendKind};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
-use crate::domain::forwarding::{Action, BackendFilter, Destination, PreparedRequest, RevisionContext};
+use crate::domain::forwarding::{
+    Action, BackendFilter, Destination, FailuresSent, PreparedRequest, RevisionContext,
+};
 use crate::domain::id::DeploymentId;
 use crate::domain::lane::Lane;
-use crate::domain::mark::Mark;
+use crate::domain::mark::{MarkRequest, MarkTarget};
+use crate::domain::mark_address::MarksBy;
 pub use crate::http_client::{ClientError, Outgoing};
 
 pub use self::probe::Probe;
@@ -43,8 +51,9 @@ pub use self::setup::SetupError;
 pub struct Backend {
     name: String,
     filter: BackendFilter,
+    failures_sent: FailuresSent,
     forwards_deployments: bool,
-    forwards_marks: bool,
+    marks_by: Option<MarksBy>,
     concurrency: usize,
     protocol: Box<dyn Protocol>,
     credentials: Credentials,
@@ -55,6 +64,9 @@ impl Backend {
     pub fn from_config(entry: &config::BackendSection, outgoing: &Outgoing) -> Result<Self, SetupError> {
         let protocol: Box<dyn Protocol> = match entry.kind.get_ref() {
             BackendKind::Datadog => Box::new(datadog::Datadog::from_config(entry, outgoing)?),
+            BackendKind::DatadogEvents => {
+                Box::new(datadog_events::DatadogEvents::from_config(entry, outgoing)?)
+            }
             BackendKind::DatadogMetrics => {
                 Box::new(datadog_metrics::DatadogMetrics::from_config(entry, outgoing)?)
             }
@@ -65,8 +77,9 @@ impl Backend {
         Ok(Self {
             name: entry.name.get_ref().as_str().to_owned(),
             filter: entry.filter(),
+            failures_sent: entry.failures_sent(),
             forwards_deployments: entry.forwards_deployments(),
-            forwards_marks: entry.forwards_marks(),
+            marks_by: entry.marks_by(),
             concurrency: entry.concurrency.get(),
             protocol,
             credentials: Credentials::of(entry)?,
@@ -102,6 +115,10 @@ impl Destination for Backend {
 
     fn filter(&self) -> &BackendFilter {
         &self.filter
+    }
+
+    fn failures_sent(&self) -> FailuresSent {
+        self.failures_sent
     }
 
     fn prepare(&self, evaluated: &Evaluated, context: RevisionContext) -> PreparedRequest {
@@ -140,12 +157,16 @@ impl Destination for Backend {
         self.protocol.includes_cause()
     }
 
-    fn forwards_marks(&self) -> bool {
-        self.forwards_marks
+    fn marks_by(&self) -> Option<MarksBy> {
+        self.marks_by
     }
 
-    fn prepare_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<PreparedRequest> {
-        self.protocol.prepare_mark(id, mark)
+    fn prepare_mark(&self, request: MarkRequest<'_>) -> Option<PreparedRequest> {
+        self.protocol.prepare_mark(request)
+    }
+
+    fn mark_targets(&self, prepared: &PreparedRequest) -> Vec<MarkTarget> {
+        self.protocol.mark_targets(prepared)
     }
 }
 
@@ -181,8 +202,9 @@ pub(crate) mod tests {
             name: "panics".to_owned(),
             filter: BackendFilter::default(),
             concurrency: 4,
+            failures_sent: FailuresSent::default(),
             forwards_deployments: false,
-            forwards_marks: false,
+            marks_by: None,
             protocol: Box::new(Panics),
             credentials: Credentials::default(),
         }

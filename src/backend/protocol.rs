@@ -9,7 +9,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
 use crate::domain::forwarding::{PreparedRequest, RevisionContext, Subject};
 use crate::domain::id::DeploymentId;
-use crate::domain::mark::Mark;
+use crate::domain::mark::{MarkRequest, MarkTarget};
 use crate::domain::retry::Verdict;
 use crate::domain::timestamp::Timestamp;
 
@@ -29,8 +29,13 @@ pub(super) trait Protocol: Send + Sync {
     }
 
     /// See `Destination::prepare_mark`. Only one kind has marks.
-    fn prepare_mark(&self, _: &DeploymentId, _: Option<&Mark>) -> Option<PreparedRequest> {
+    fn prepare_mark(&self, _: MarkRequest<'_>) -> Option<PreparedRequest> {
         None
+    }
+
+    /// See `Destination::mark_targets`.
+    fn mark_targets(&self, _: &PreparedRequest) -> Vec<MarkTarget> {
+        Vec::new()
     }
 
     /// `true` if the request for a failure names the deployment that caused it.

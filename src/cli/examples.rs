@@ -109,6 +109,17 @@ Examples:
   pagerduty-dora backfill --since 365d --dry-run
   pagerduty-dora backfill --since 2024-01-01 --quiet-backends";
 
+pub(super) const IMPORT: &str = "\
+Examples:
+  pagerduty-dora import datadog --since 730d --dry-run
+  pagerduty-dora import datadog --since 2025-01-01 --until 2026-11-01";
+
+pub(super) const IMPORT_DATADOG: &str = "\
+Examples:
+  pagerduty-dora import datadog --since 730d --dry-run
+  pagerduty-dora import datadog --since 730d
+  pagerduty-dora import datadog --since 2025-01-01 --until 2026-11-01 --backend datadog";
+
 pub(super) const CONFIG: &str = "\
 Examples:
   pagerduty-dora config example > config.toml

@@ -114,8 +114,13 @@ fn explain_deployment(
     id: &str,
 ) -> Result<(), CommandError> {
     let pending = PendingRule { link_window: config.dora.link_window.get(), now: SystemClock.now() };
-    let policy = catalog::policy(config)?;
-    let context = DeploymentContext { policy: &policy, pending, sources: sources::ALL };
+    let (policy, backend_entries) = (catalog::policy(config)?, config.backend_entries());
+    let context = DeploymentContext {
+        policy: &policy,
+        pending,
+        sources: sources::ALL,
+        backend_entries: &backend_entries,
+    };
     let story = reader.deployment_story(id, context).map_err(anyhow::Error::from)?;
     let story = story.ok_or_else(|| nothing_known(&options.id, LISTINGS))?;
     match options.format.format {

@@ -15,6 +15,7 @@ mod explain;
 mod explained_deployment;
 mod failures;
 mod health;
+mod import;
 mod manual;
 mod options;
 mod outbox;
@@ -25,6 +26,7 @@ mod report;
 mod runtime;
 mod send;
 mod serve;
+mod stepwise;
 mod story_tables;
 mod subscription;
 mod table;
@@ -104,6 +106,9 @@ enum Command {
     /// Read the incidents of a period from PagerDuty's REST API, and repair what is missing
     #[command(after_help = examples::BACKFILL)]
     Backfill(backfill::BackfillOptions),
+    /// Copy failures and deployments that another system holds into the store
+    #[command(after_help = examples::IMPORT)]
+    Import(import::ImportOptions),
     /// Show, enable, create or test PagerDuty's webhook subscription, through PagerDuty's REST API
     #[command(after_help = examples::SUBSCRIPTION)]
     Subscription(subscription::SubscriptionOptions),
@@ -180,6 +185,7 @@ fn dispatch(cli: Cli, logs: &Logs) -> Result<(), CommandError> {
         Command::Quarantine(options) => quarantine::run(&options, &config()?),
         Command::Reevaluate(options) => reevaluate::run(&options, &config()?),
         Command::Backfill(options) => backfill::run(&options, &config()?),
+        Command::Import(options) => import::run(&options, &config()?),
         Command::Subscription(options) => subscription::run(&options, &config()?),
         Command::Backup(options) => backup::run(&options, &config()?),
         Command::Health => health::run(&config()?),

@@ -6,7 +6,8 @@ use toml::Spanned;
 use super::findings::Findings;
 use super::list::List;
 use super::{BackendUrl, Name, Secret, Timeout};
-use crate::domain::forwarding::BackendFilter;
+use crate::domain::forwarding::{BackendFilter, FailuresSent};
+use crate::domain::mark_address::MarksBy;
 
 /// `[[backend]]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ pub struct BackendSection {
     pub kind: Spanned<BackendKind>,
     /// Base of its addresses; for `cdevents` and `http` the receiver itself.
     pub url: BackendUrl,
-    /// API key of `datadog`, `datadog-metrics` and `devlake`.
+    /// API key of `datadog`, `datadog-events`, `datadog-metrics` and `devlake`.
     pub api_key: Option<Secret>,
     /// Application key of `datadog`, for deletions and marks.
     pub application_key: Option<Secret>,
@@ -26,8 +27,10 @@ pub struct BackendSection {
     pub token: Option<Secret>,
     /// Secret that requests of `http` are signed with, if the receiver checks signatures.
     pub signing_secret: Option<Secret>,
-    change_failures: Option<Spanned<bool>>,
+    change_failures: Option<Spanned<ChangeFailures>>,
     deployments: Option<Spanned<bool>>,
+    failures: Option<Spanned<bool>>,
+    open: Option<Spanned<bool>>,
     #[serde(default, skip_serializing_if = "List::is_left_out")]
     services: List<Name>,
     #[serde(default, skip_serializing_if = "List::is_left_out")]
@@ -49,6 +52,8 @@ pub struct BackendSection {
 pub enum BackendKind {
     /// Datadog's DORA API, or this program's own event API.
     Datadog,
+    /// Events of Datadog.
+    DatadogEvents,
     /// Custom metrics of Datadog.
     DatadogMetrics,
     /// An incoming webhook of Apache DevLake.
@@ -69,7 +74,7 @@ impl BackendKind {
     pub(super) const fn secrets(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
             Self::Datadog => (&["api_key"], &["application_key"]),
-            Self::DatadogMetrics | Self::Devlake => (&["api_key"], &[]),
+            Self::DatadogEvents | Self::DatadogMetrics | Self::Devlake => (&["api_key"], &[]),
             Self::Cdevents => (&[], &["token"]),
             Self::Http => (&[], &["signing_secret"]),
         }
@@ -78,6 +83,53 @@ impl BackendKind {
     /// `true` if it takes deployments.
     const fn takes_deployments(self) -> bool {
         matches!(self, Self::Datadog | Self::DatadogMetrics | Self::Devlake)
+    }
+}
+
+/// `backend.change_failures`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "toml::Value", into = "toml::Value")]
+enum ChangeFailures {
+    /// `false`
+    No,
+    /// `true`
+    ById,
+    /// `"by_version"`
+    ByVersion,
+}
+
+impl ChangeFailures {
+    const BY_VERSION: &str = "by_version";
+
+    const fn marks_by(self) -> Option<MarksBy> {
+        match self {
+            Self::No => None,
+            Self::ById => Some(MarksBy::Id),
+            Self::ByVersion => Some(MarksBy::Version),
+        }
+    }
+}
+
+impl TryFrom<toml::Value> for ChangeFailures {
+    type Error = &'static str;
+
+    fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
+        match value {
+            toml::Value::Boolean(false) => Ok(Self::No),
+            toml::Value::Boolean(true) => Ok(Self::ById),
+            toml::Value::String(text) if text == Self::BY_VERSION => Ok(Self::ByVersion),
+            _ => Err("must be true, false or \"by_version\""),
+        }
+    }
+}
+
+impl From<ChangeFailures> for toml::Value {
+    fn from(value: ChangeFailures) -> Self {
+        match value {
+            ChangeFailures::No => Self::Boolean(false),
+            ChangeFailures::ById => Self::Boolean(true),
+            ChangeFailures::ByVersion => Self::String(ChangeFailures::BY_VERSION.to_owned()),
+        }
     }
 }
 
@@ -110,9 +162,19 @@ impl BackendSection {
         if_true(self.deployments.as_ref()).is_some()
     }
 
-    /// `true` if deployments that failed are marked there.
-    pub fn forwards_marks(&self) -> bool {
-        if_true(self.change_failures.as_ref()).is_some()
+    /// Way in which deployments that failed are marked there. `None`: they are not marked.
+    pub fn marks_by(&self) -> Option<MarksBy> {
+        self.change_failures.as_ref().and_then(|key| key.get_ref().marks_by())
+    }
+
+    /// Failures that are forwarded to it.
+    pub fn failures_sent(&self) -> FailuresSent {
+        let is_off = self.failures.as_ref().is_some_and(|failures| !*failures.get_ref());
+        match if_true(self.open.as_ref()) {
+            _ if is_off => FailuresSent::None,
+            Some(_) => FailuresSent::OpenToo,
+            None => FailuresSent::Completed,
+        }
     }
 
     /// Filter of the failures and deployments that are forwarded to it.
@@ -141,7 +203,16 @@ impl BackendSection {
             );
             findings.at(key.span(), message);
         }
-        match if_true(self.change_failures.as_ref()) {
+        if let Some(key) = if_true(self.open.as_ref())
+            && kind != BackendKind::DatadogEvents
+        {
+            let message = format!(
+                "a backend of kind {:?} does not take open failures: only \"datadog-events\" does",
+                kind.as_str()
+            );
+            findings.at(key.span(), message);
+        }
+        match self.change_failures.as_ref().filter(|key| key.get_ref().marks_by().is_some()) {
             Some(key) if kind != BackendKind::Datadog => {
                 let message = format!(
                     "a backend of kind {:?} cannot mark deployments as failed: only \"datadog\" can",
@@ -182,6 +253,7 @@ impl BackendSection {
         }
         let complaint = match kind {
             BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.datadog_url_error(),
+            BackendKind::DatadogEvents => self.url.datadog_intake_url_error(),
             BackendKind::Devlake => self.url.devlake_url_error().map(str::to_owned),
             BackendKind::Cdevents | BackendKind::Http => None,
         };
@@ -190,10 +262,19 @@ impl BackendSection {
         }
     }
 
-    /// Warns of an address that is probably wrong.
+    /// Warns of an address that is probably wrong, and of a backend that gets nothing.
     pub(super) fn warn(&self, findings: &mut Findings<'_>) {
+        if let Some(key) = self.failures.as_ref().filter(|failures| !*failures.get_ref())
+            && !self.forwards_deployments()
+            && self.marks_by().is_none()
+        {
+            let message = "with failures = false, and without deployments and change_failures, this backend gets nothing";
+            findings.at(key.span(), message.to_owned());
+        }
         let doubt = match self.kind.get_ref() {
-            BackendKind::Datadog | BackendKind::DatadogMetrics => self.url.datadog_url_warning(),
+            BackendKind::Datadog | BackendKind::DatadogEvents | BackendKind::DatadogMetrics => {
+                self.url.datadog_url_warning()
+            }
             BackendKind::Devlake => self.url.devlake_url_warning(),
             BackendKind::Cdevents | BackendKind::Http => None,
         };

@@ -76,18 +76,34 @@ impl BackendUrl {
 
     /// Mistake in the address of a Datadog API.
     pub(super) fn datadog_url_error(&self) -> Option<String> {
+        self.datadog_host_error(API, "API")
+    }
+
+    /// Mistake in the address of a Datadog intake of events.
+    pub(super) fn datadog_intake_url_error(&self) -> Option<String> {
+        self.datadog_host_error(EVENT_INTAKE, "intake of events")
+    }
+
+    /// The API of the Datadog site that this address belongs to. `None` if it belongs to none.
+    pub fn datadog_api(&self) -> Option<reqwest::Url> {
+        let host = datadog_host(&self.host().to_ascii_lowercase(), API)?;
+        reqwest::Url::parse(&format!("https://{host}")).ok()
+    }
+
+    /// Mistake in the address of a part of Datadog: the name of its host begins with `part`.
+    fn datadog_host_error(&self, part: &str, title: &str) -> Option<String> {
         let host = self.host().to_ascii_lowercase();
-        let api = datadog_api_host(&host);
-        if let Some(api) = api.as_ref().filter(|api| **api != host) {
-            return Some(format!("is not the address of Datadog's API, which is https://{api}"));
+        let right = datadog_host(&host, part);
+        if let Some(right) = right.as_ref().filter(|right| **right != host) {
+            return Some(format!("is not the address of Datadog's {title}, which is https://{right}"));
         }
-        if api.is_some() && self.url.scheme() == "http" {
+        if right.is_some() && self.url.scheme() == "http" {
             return Some(format!(
                 "must begin with https://: Datadog accepts nothing over http (https://{host})"
             ));
         }
         // Datadog's own hosts have no path. A proxy may have one.
-        let is_wrong = if api.is_some() { !self.segments().is_empty() } else { self.has_version() };
+        let is_wrong = if right.is_some() { !self.segments().is_empty() } else { self.has_version() };
         is_wrong.then(|| {
             "must not contain the path of the API, which is added (/api/v2/…): leave out everything from /api on"
                 .to_owned()
@@ -117,7 +133,7 @@ impl BackendUrl {
 
     /// Doubt about the address of a Datadog API.
     pub(super) fn datadog_url_warning(&self) -> Option<&'static str> {
-        const ENDS: [&str; 10] = [
+        const ENDS: [&str; 11] = [
             "api",
             "v1",
             "v2",
@@ -126,6 +142,7 @@ impl BackendUrl {
             "deployment",
             "incident",
             "deployments",
+            "events",
             "series",
             "distribution_points",
         ];
@@ -156,9 +173,13 @@ impl BackendUrl {
     }
 }
 
-/// Host of the API of the Datadog site that `host` belongs to (Datadog: Getting Started, Sites). `None` if it belongs
+/// First label of the hosts of Datadog's API, and of its intake of events.
+const API: &str = "api";
+const EVENT_INTAKE: &str = "event-management-intake";
+
+/// Host of a part of the Datadog site that `host` belongs to (Datadog: Getting Started, Sites). `None` if it belongs
 /// to none.
-fn datadog_api_host(host: &str) -> Option<String> {
+fn datadog_host(host: &str, part: &str) -> Option<String> {
     let host = host.trim_end_matches('.');
     let (labels, domain) =
         ["datadoghq.com", "datadoghq.eu", "ddog-gov.com"].into_iter().find_map(|domain| {
@@ -168,12 +189,14 @@ fn datadog_api_host(host: &str) -> Option<String> {
     let site = labels.rsplit('.').next().filter(|label| is_site(label));
     Some(match (site, domain) {
         // Sites whose names are not in their hosts.
-        (Some("us1"), "datadoghq.com") => "api.datadoghq.com".to_owned(),
-        (Some("eu1"), "datadoghq.com" | "datadoghq.eu") => "api.datadoghq.eu".to_owned(),
+        (Some("us1"), "datadoghq.com") => format!("{part}.datadoghq.com"),
+        (Some("eu1"), "datadoghq.com" | "datadoghq.eu") => format!("{part}.datadoghq.eu"),
+        (Some(site), _) => format!("{part}.{site}.{domain}"),
         // Newer sites may have names of any form.
-        _ if labels.starts_with("api.") => host.to_owned(),
-        (Some(site), _) => format!("api.{site}.{domain}"),
-        (None, _) => format!("api.{domain}"),
+        (None, _) => match labels.split_once('.') {
+            Some((API | EVENT_INTAKE, site)) => format!("{part}.{site}.{domain}"),
+            _ => format!("{part}.{domain}"),
+        },
     })
 }
 
@@ -246,6 +269,33 @@ mod tests {
         ] {
             assert_eq!(url(right).datadog_url_error(), None, "{right}");
         }
+    }
+
+    #[test]
+    fn events_go_to_the_intake_of_the_site() {
+        for (written, intake) in [
+            ("https://api.datadoghq.com", "https://event-management-intake.datadoghq.com"),
+            ("https://app.us5.datadoghq.com", "https://event-management-intake.us5.datadoghq.com"),
+            ("https://api.datadoghq.eu", "https://event-management-intake.datadoghq.eu"),
+            (
+                "https://api.newer-site.datadoghq.com",
+                "https://event-management-intake.newer-site.datadoghq.com",
+            ),
+        ] {
+            let message = url(written).datadog_intake_url_error().unwrap();
+            assert!(message.ends_with(intake), "{written}: {message}");
+            assert_eq!(url(intake).datadog_intake_url_error(), None);
+        }
+        assert_eq!(url("http://127.0.0.1:1").datadog_intake_url_error(), None);
+        assert!(
+            url("https://event-management-intake.datadoghq.com/api/v2").datadog_intake_url_error().is_some()
+        );
+        let api = |written: &str| url(written).datadog_api().map(|api| api.origin().ascii_serialization());
+        assert_eq!(
+            api("https://event-management-intake.ap1.datadoghq.com").as_deref(),
+            Some("https://api.ap1.datadoghq.com")
+        );
+        assert_eq!(api("https://proxy/dd"), None);
     }
 
     #[test]

@@ -138,6 +138,9 @@ impl Config {
         let backend_entry = |entry: &BackendSection| BackendEntry {
             name: entry.name.get_ref().as_str().to_owned(),
             filter: entry.filter(),
+            failures: entry.failures_sent(),
+            deployments: entry.forwards_deployments(),
+            marks_by: entry.marks_by(),
         };
         self.backend.iter().map(backend_entry).collect()
     }

@@ -62,7 +62,7 @@ pub struct AddedFailure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BackfillError {
     /// Another caller has asked for a step.
-    #[error("another backfill has taken over: run only one at a time")]
+    #[error("another run of this command has taken over: run only one at a time")]
     TakenOver,
     /// The source gave no usable answer.
     #[error("{0}")]

@@ -138,6 +138,11 @@ pub fn explain_mark(backend: &str, fails: bool, state: &str) -> Why {
     why("change_failure", format!("{backend}: {state}"), because)
 }
 
+/// Explains by which name a backend finds the deployment that is to be marked.
+pub fn explain_mark_name(backend: &str, because: String) -> Why {
+    why("change_failure", format!("{backend}: by_version"), because)
+}
+
 /// Explains a failure that was sent to the event API.
 pub fn explain_submission(submission: &Submission, policy: &Policy) -> (Evaluated, Vec<Why>) {
     const AS_SENT: &str = "as it was sent to the event API";

@@ -9,7 +9,8 @@ use super::deployment::Deployment;
 use super::failure::{Evaluated, Failure, FailureState};
 use super::id::DeploymentId;
 use super::lane::Lane;
-use super::mark::Mark;
+use super::mark::{MarkRequest, MarkTarget};
+use super::mark_address::MarksBy;
 
 /// Failure or deployment that a request is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,6 +117,29 @@ impl BackendFilter {
     }
 }
 
+/// States in which a failure is sent to a backend for the first time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FailuresSent {
+    /// No failures are sent, nor their changes.
+    None,
+    /// Once they are completed.
+    #[default]
+    Completed,
+    /// As soon as they are known, and once they are completed.
+    OpenToo,
+}
+
+impl FailuresSent {
+    /// `true` if a failure in this state is sent to a backend that does not have it.
+    pub const fn includes(self, state: FailureState) -> bool {
+        match state {
+            FailureState::Completed => !matches!(self, Self::None),
+            FailureState::Open => matches!(self, Self::OpenToo),
+            FailureState::Ignored | FailureState::Merged => false,
+        }
+    }
+}
+
 /// A configured backend, and its filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendEntry {
@@ -123,6 +147,12 @@ pub struct BackendEntry {
     pub name: String,
     /// Filter of the failures and deployments that are sent to it.
     pub filter: BackendFilter,
+    /// Failures that are sent to it.
+    pub failures: FailuresSent,
+    /// `true` if deployments are sent to it.
+    pub deployments: bool,
+    /// Way in which marks are sent to it. `None`: they are not sent.
+    pub marks_by: Option<MarksBy>,
 }
 
 /// A backend, as the code that writes the outbox sees it.
@@ -139,6 +169,9 @@ pub trait Destination: Send + Sync {
     /// `true` if a request replaces the whole failure or deployment at the backend. Then the same request can be sent
     /// again without any effect, and an older request that arrives late undoes a newer one.
     fn replaces_whole(&self) -> bool;
+
+    /// Failures that are sent to the backend.
+    fn failures_sent(&self) -> FailuresSent;
 
     /// Prepares the request for the present state of a failure: with its end if it is completed, without an end if it
     /// is open, and a deletion or correction if it does not count (any more).
@@ -160,12 +193,21 @@ pub trait Destination: Send + Sync {
     /// `true` if a failure's request contains the deployment that caused it.
     fn includes_cause(&self) -> bool;
 
+    /// Way in which marks of failed deployments are sent to the backend. `None`: they are not sent.
+    fn marks_by(&self) -> Option<MarksBy>;
+
     /// `true` if marks of failed deployments are sent to the backend.
-    fn forwards_marks(&self) -> bool;
+    fn forwards_marks(&self) -> bool {
+        self.marks_by().is_some()
+    }
 
     /// Prepares the request that marks a deployment as failed, or (without a `mark`) removes the mark. `None` if the
     /// backend has no marks.
-    fn prepare_mark(&self, id: &DeploymentId, mark: Option<&Mark>) -> Option<PreparedRequest>;
+    fn prepare_mark(&self, request: MarkRequest<'_>) -> Option<PreparedRequest>;
+
+    /// The deployments that a request about a mark names, in the order of sending. The last one is the one that the mark
+    /// is about.
+    fn mark_targets(&self, prepared: &PreparedRequest) -> Vec<MarkTarget>;
 }
 
 /// Revision that a request is prepared for.

@@ -125,6 +125,17 @@ impl DeploymentId {
     }
 }
 
+/// Beginnings of the ids that this program makes: of a deployment that was sent without an id, of one that a source tells
+/// of, and of an imported one whose id is too short.
+const MADE_HERE: [&str; 4] = ["api:", "github:", "gitlab:", "datadog:"];
+
+impl DeploymentId {
+    /// `true` if this program made the id, so that no backend knows it unless this program told it.
+    pub fn is_made_here(&self) -> bool {
+        MADE_HERE.iter().any(|beginning| self.0.starts_with(beginning))
+    }
+}
+
 impl fmt::Display for DeploymentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -11,11 +11,40 @@ pub struct Mark {
     pub remediation: Option<Remediation>,
 }
 
+/// Name by which a request about a mark finds its deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MarkTarget {
+    /// The deployment with this id.
+    Id(DeploymentId),
+    /// The deployment of this version of a service to an env.
+    Version {
+        /// The service.
+        service: String,
+        /// The env.
+        env: String,
+        /// The version.
+        version: String,
+    },
+}
+
+/// Content of a request about a mark.
+#[derive(Debug, Clone, Copy)]
+pub struct MarkRequest<'a> {
+    /// Deployments whose marks are removed first: they were set by names that the deployment does not have any more.
+    pub removed: &'a [MarkTarget],
+    /// The deployment that the mark is about.
+    pub target: &'a MarkTarget,
+    /// The mark. `None` to remove it.
+    pub mark: Option<&'a Mark>,
+}
+
 /// Remediation of a deployment that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remediation {
     /// The deployment that fixed the failures.
     pub deployment: DeploymentId,
+    /// Its version.
+    pub version: Option<String>,
     /// Kind of remediation.
     pub kind: RemediationKind,
 }

@@ -1,7 +1,7 @@
 //! Reasons why a failure was not sent to a backend.
 
 use super::failure::{Failure, FailureState};
-use super::forwarding::{BackendEntry, BackendFilter};
+use super::forwarding::{BackendEntry, BackendFilter, FailuresSent};
 use super::timestamp::Timestamp;
 
 /// A revision of a failure that was not attempted yet.
@@ -33,6 +33,7 @@ pub fn not_forwarded(known: ForwardingFacts<'_>, now: Timestamp) -> Vec<String> 
     let ForwardingFacts { failure, in_outbox, waiting, backend_entries } = known;
     let mut sentences: Vec<String> =
         waiting.iter().map(|waiting| waits(waiting, backend_entries, now)).collect();
+    let any_takes_open = backend_entries.iter().any(|entry| entry.failures == FailuresSent::OpenToo);
     let for_all = match failure.map(|failure| (failure.state, &failure.merged_into)) {
         Some((FailureState::Completed, _)) => {
             let failure = failure.into_iter();
@@ -40,6 +41,11 @@ pub fn not_forwarded(known: ForwardingFacts<'_>, now: Timestamp) -> Vec<String> 
             return sentences;
         }
         _ if !in_outbox.is_empty() => return sentences,
+        Some((FailureState::Open, _)) if any_takes_open => {
+            "Not sent to any backend yet: the failure has not ended. A backend with `open = true` gets an open failure that \
+             passes its filter, and that starts or changes after that was configured."
+                .to_owned()
+        }
         Some((FailureState::Open, _)) => "Not sent to any backend yet: the failure has not ended.".to_owned(),
         None => "Not sent to any backend: there is no failure.".to_owned(),
         Some((FailureState::Ignored, _)) => {
@@ -81,14 +87,23 @@ fn left_out(failure: &Failure, in_outbox: &[String], backend_entries: &[BackendE
         return vec!["Not sent to any backend: no [[backend]] is configured.".to_owned()];
     }
     let left_out = backend_entries.iter().filter(|entry| !in_outbox.contains(&entry.name));
-    let sentence = |BackendEntry { name, filter }: &BackendEntry| match not_named(filter, failure) {
-        Some(why) => format!("Not sent to backend {name}: {why}."),
+    let sentence = |entry: &BackendEntry| match not_taken(entry, failure) {
+        Some(why) => format!("Not sent to backend {}: {why}.", entry.name),
         None => format!(
-            "Not sent to backend {name}: the failure was completed before the daemon ran with this backend as it is \
-             configured now. Failures that are completed after that are sent."
+            "Not sent to backend {}: the failure was completed before the daemon ran with this backend as it is \
+             configured now. Failures that are completed after that are sent.",
+            entry.name
         ),
     };
     left_out.map(sentence).collect()
+}
+
+/// Reason why a backend does not get a failure. `None` if it does.
+fn not_taken(entry: &BackendEntry, failure: &Failure) -> Option<String> {
+    match entry.failures {
+        FailuresSent::None => Some("it has `failures = false`".to_owned()),
+        FailuresSent::Completed | FailuresSent::OpenToo => not_named(&entry.filter, failure),
+    }
 }
 
 /// Reason why a backend's filter leaves out a failure. `None` if the failure passes.
@@ -120,7 +135,14 @@ mod tests {
     fn entry(name: &str, services: &[&str], teams: &[&str], envs: &[&str]) -> BackendEntry {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let filter = BackendFilter { services: names(services), teams: names(teams), envs: names(envs) };
-        BackendEntry { name: name.to_owned(), filter }
+        let (deployments, marks_by) = (false, None);
+        BackendEntry {
+            name: name.to_owned(),
+            filter,
+            deployments,
+            marks_by,
+            failures: if name == "witness" { FailuresSent::None } else { FailuresSent::Completed },
+        }
     }
 
     #[test]
@@ -134,6 +156,7 @@ mod tests {
             entry("eu", &[], &[], &["staging"]),
             entry("settles", &[], &[], &[]),
             entry("due", &[], &[], &[]),
+            entry("witness", &[], &[], &[]),
         ];
         let in_outbox = ["has-it", "settles", "due", "removed"].map(str::to_owned);
         let waiting =
@@ -154,12 +177,18 @@ mod tests {
         Not sent to backend search: its `services` do not name checkout.
         Not sent to backend web: its `teams` do not name payments.
         Not sent to backend eu: its `envs` do not name production.
+        Not sent to backend witness: it has `failures = false`.
         ");
         let no_backend = ForwardingFacts { in_outbox: &[], waiting: &[], backend_entries: &[], ..known };
         assert_eq!(
             not_forwarded(no_backend, NOW),
             ["Not sent to any backend: no [[backend]] is configured."]
         );
+        let mut open = failure.clone();
+        open.state = FailureState::Open;
+        let takes_open = [BackendEntry { failures: FailuresSent::OpenToo, ..entry("events", &[], &[], &[]) }];
+        let is_open = ForwardingFacts { failure: Some(&open), backend_entries: &takes_open, ..no_backend };
+        assert!(not_forwarded(is_open, NOW)[0].contains("`open = true`"));
         let sent = ForwardingFacts { waiting: &[], backend_entries: &backend_entries[..1], ..known };
         assert_eq!(not_forwarded(sent, NOW), Vec::<String>::new());
     }

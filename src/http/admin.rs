@@ -1,5 +1,6 @@
 //! State of the admin listener, split into the parts that its handlers use.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -12,6 +13,7 @@ use super::dashboard::parts::site::Zone;
 use super::deployments::DeploymentLookup;
 use super::failures::FailureLookup;
 use super::figures::{FigureInputs, Figures};
+use super::import::{DoImport, Importing};
 use super::metrics::Scrapes;
 use super::outbox::Outbox;
 use super::probes::Readiness;
@@ -22,6 +24,7 @@ use super::reload::Reload;
 use super::requests::Requests;
 use super::token::Token;
 use crate::clock::Clock;
+use crate::domain::backfill::{BackfillOrder, BackfillStep};
 use crate::domain::forwarding::BackendEntry;
 use crate::domain::policy::Policy;
 use crate::store::{FiguresReader, Reader, Store};
@@ -48,7 +51,9 @@ pub struct Admin {
     /// Requests to the public listener.
     pub requests: Arc<Requests>,
     /// Reader of past incidents. `None` if `[pagerduty.api]` is not configured.
-    pub backfill: Option<DoStep>,
+    pub backfill: Option<DoStep<BackfillOrder, BackfillStep>>,
+    /// Steps of an import from each backend that lists what it holds, by the backend's name.
+    pub imports: BTreeMap<String, DoImport>,
     /// Token that the dashboard's forms send.
     pub token: Arc<Token>,
     /// Has the daemon read its configuration again.
@@ -69,6 +74,7 @@ pub(super) struct AdminParts {
     quarantine: Arc<Quarantine>,
     reevaluation: Arc<Reevaluation>,
     backfilling: Arc<Backfilling>,
+    importing: Arc<Importing>,
     reload: Arc<Reload>,
     dashboard: Arc<Dashboard>,
     token: Arc<Token>,
@@ -96,6 +102,7 @@ impl From<Admin> for AdminParts {
                 clock: Arc::clone(&clock),
                 timezone: timezone.clone(),
                 policy: Arc::clone(&policy),
+                backend_entries: Arc::clone(&backend_entries),
             }),
             failures: Arc::new(FailureLookup {
                 reads: reads.clone(),
@@ -127,6 +134,7 @@ impl From<Admin> for AdminParts {
                 metrics: admin.metrics,
                 requests: admin.requests,
             }),
+            importing: Arc::new(Importing::new(admin.imports, &clock, &timezone, &policy)),
             backfilling: Arc::new(Backfilling {
                 step: admin.backfill,
                 clock: Arc::clone(&clock),
@@ -163,6 +171,7 @@ part! {
     quarantine: Quarantine,
     reevaluation: Reevaluation,
     backfilling: Backfilling,
+    importing: Importing,
     reload: Reload,
     dashboard: Dashboard,
     token: Token,

@@ -14,15 +14,15 @@ use crate::clock::Clock;
 use crate::domain::backfill::{BackfillError, BackfillOrder, BackfillStep};
 use crate::domain::policy::Policy;
 
-/// A step of a backfill, under way.
-pub type RunningStep = Pin<Box<dyn Future<Output = Result<BackfillStep, BackfillError>> + Send>>;
-/// Does a step of a backfill.
-pub type DoStep = Box<dyn Fn(BackfillOrder) -> RunningStep + Send + Sync>;
+/// A step of a backfill or an import, under way.
+pub type RunningStep<S> = Pin<Box<dyn Future<Output = Result<S, BackfillError>> + Send>>;
+/// Does a step of a backfill or an import.
+pub type DoStep<O, S> = Box<dyn Fn(O) -> RunningStep<S> + Send + Sync>;
 
 /// Parts for a backfill.
 pub(super) struct Backfilling {
     /// `None` if `[pagerduty.api]` is not configured.
-    pub(super) step: Option<DoStep>,
+    pub(super) step: Option<DoStep<BackfillOrder, BackfillStep>>,
     /// Source of the present time.
     pub(super) clock: Arc<dyn Clock>,
     /// Time zone in which days begin.
@@ -70,22 +70,33 @@ pub(super) async fn backfill(
     if !(since..=until).contains(&at) {
         return Err(QueryError::invalid("at", "must not be before since or after until").into());
     }
-    if query.policy != parts.policy.fingerprint() {
-        let detail = "The daemon runs with another configuration: reload or restart it, then try again.";
-        return Err(ApiError::new(StatusCode::CONFLICT, "other_configuration", detail));
-    }
+    expect_policy(&query.policy, &parts.policy)?;
     let Some(step) = &parts.step else {
         let detail = "The daemon runs without [pagerduty.api]: add it, and reload or restart the daemon.";
         return Err(ApiError::new(StatusCode::CONFLICT, "not_configured", detail));
     };
     let BackfillQuery { is_dry_run, is_quiet, .. } = query;
     let done = step(BackfillOrder { since, until, at, is_dry_run, is_quiet }).await;
-    done.map(Json).map_err(|error| match error {
+    done.map(Json).map_err(refused)
+}
+
+/// Checks the fingerprint of the policy that the caller expects.
+pub(super) fn expect_policy(fingerprint: &str, policy: &Policy) -> Result<(), ApiError> {
+    if fingerprint == policy.fingerprint() {
+        return Ok(());
+    }
+    let detail = "The daemon runs with another configuration: reload or restart it, then try again.";
+    Err(ApiError::new(StatusCode::CONFLICT, "other_configuration", detail))
+}
+
+/// Answer to a step that failed.
+pub(super) fn refused(error: BackfillError) -> ApiError {
+    match error {
         BackfillError::TakenOver => ApiError::conflict(error),
         BackfillError::NotStored(_) => {
-            tracing::warn!(%error, "incidents of a backfill could not be stored");
+            tracing::warn!(%error, "a part of the past could not be stored");
             ApiError::store_unavailable()
         }
         BackfillError::NoAnswer(_) => ApiError::new(StatusCode::BAD_GATEWAY, "no_answer", error),
-    })
+    }
 }

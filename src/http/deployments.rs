@@ -15,6 +15,7 @@ use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_time};
 use super::reads::StoreReads;
 use crate::clock::Clock;
 use crate::domain::deployment_view::PendingRule;
+use crate::domain::forwarding::BackendEntry;
 use crate::domain::name::{name, named};
 use crate::domain::policy::Policy;
 use crate::sources;
@@ -35,6 +36,8 @@ pub(super) struct DeploymentLookup {
     pub(super) timezone: TimeZone,
     /// Policy of the present configuration.
     pub(super) policy: Arc<Policy>,
+    /// The backends that are configured.
+    pub(super) backend_entries: Arc<[BackendEntry]>,
 }
 
 /// Query with the options of `deployments`.
@@ -127,8 +130,14 @@ impl DeploymentLookup {
     /// beginning of that. Letter case does not matter.
     pub(super) async fn story(&self, id: String) -> Result<DeploymentStoryLookup, ApiError> {
         let (policy, pending) = (Arc::clone(&self.policy), self.pending());
+        let backend_entries = Arc::clone(&self.backend_entries);
         let read = self.reads.read(move |reader| {
-            let context = DeploymentContext { policy: &policy, pending, sources: sources::ALL };
+            let context = DeploymentContext {
+                policy: &policy,
+                pending,
+                sources: sources::ALL,
+                backend_entries: &backend_entries,
+            };
             // A complete id is found without a search.
             if let Some(story) = reader.deployment_story(&id, context)? {
                 return Ok(DeploymentStoryLookup::Story(Box::new(story)));

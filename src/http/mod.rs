@@ -20,6 +20,7 @@ mod failure_json;
 mod failures;
 mod figures;
 mod hosts;
+mod import;
 mod listener_service;
 mod metrics;
 mod openapi;
@@ -60,6 +61,7 @@ pub use deployment_json::{DeploymentJson, DeploymentPageJson, DeploymentStoryJso
 pub use events_api::{EventsApi, Keys};
 pub use failure_json::{FailureJson, FailurePageJson, StoryJson};
 pub use hosts::Hosts;
+pub use import::DoImport;
 pub use listener_service::{CurrentRoutes, ListenerService};
 pub use reload::{Reload, ReloadRefusal, RunningReload};
 pub use requests::Requests;
@@ -162,6 +164,7 @@ fn admin_router(parts: AdminParts) -> Router {
         .route("/api/v1/quarantine/{id}/retry", post(quarantine::retry).layer(from_fn(origin::no_browser)))
         .route("/api/v1/reevaluate", post(reevaluate::reevaluate).layer(from_fn(origin::no_browser)))
         .route("/api/v1/reload", post(reload::reload).layer(from_fn(origin::no_browser)))
+        .route("/api/v1/import", post(import::import).layer(from_fn(origin::no_browser)))
         .route("/api/v1/backfill", post(backfill::backfill).layer(from_fn(origin::no_browser)))
         .with_state(parts)
         .fallback(answer::not_found)

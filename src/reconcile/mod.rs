@@ -7,6 +7,7 @@
 mod backfill;
 mod care;
 mod found;
+mod import;
 mod log;
 mod look;
 mod read;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 
 pub use self::backfill::Backfill;
 pub use self::care::SubscriptionCare;
+pub use self::import::Import;
 use self::log::ReconcileLog;
 use self::look::{DELIVERY, FailedInARow};
 pub use self::look::{Look, ReconcileError};

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::{Config, PagerDutyApiSection};
-use crate::domain::backfill::BackfillError;
+use crate::domain::backfill::{BackfillError, BackfillOrder, BackfillStep};
 use crate::http::DoStep;
 use crate::reconcile::Backfill;
 use crate::sources::pagerduty::rest::RestClient;
@@ -20,14 +20,37 @@ pub(crate) fn backfill(config: &Config, client: RestClient, store: Store, clock:
     Backfill::new(client, store, clock, (subscription, config.pagerduty.path.as_str().to_owned()))
 }
 
-/// The steps of a backfill, for the admin listener. They run on another thread.
-pub(super) fn steps(backfill: Backfill, thread: Handle, stop: watch::Receiver<bool>) -> DoStep {
+/// The steps of a backfill, for the admin listener.
+pub(super) fn steps(
+    backfill: Backfill,
+    thread: Handle,
+    stop: watch::Receiver<bool>,
+) -> DoStep<BackfillOrder, BackfillStep> {
     let backfill = Arc::new(backfill);
+    on_thread(
+        move |order| {
+            let backfill = Arc::clone(&backfill);
+            async move { backfill.step(order).await }
+        },
+        thread,
+        stop,
+    )
+}
+
+/// Steps that run on another thread.
+pub(super) fn on_thread<O: 'static, S: Send + 'static, F>(
+    work: impl Fn(O) -> F + Send + Sync + 'static,
+    thread: Handle,
+    stop: watch::Receiver<bool>,
+) -> DoStep<O, S>
+where
+    F: Future<Output = Result<S, BackfillError>> + Send + 'static,
+{
     Box::new(move |order| {
-        let (backfill, mut stop) = (Arc::clone(&backfill), stop.clone());
+        let mut stop = stop.clone();
         // A set, because it aborts its task when the caller goes away.
         let mut task = JoinSet::new();
-        task.spawn_on(async move { backfill.step(order).await }, &thread);
+        task.spawn_on(work(order), &thread);
         Box::pin(async move {
             tokio::select! {
                 Some(done) = task.join_next() => {

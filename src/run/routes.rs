@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use super::backfill;
 use super::parts::Parts;
 use super::setup::Setup;
+use super::{backfill, import};
 use crate::config::HostName;
 use crate::config::listener_secrets::EVENTS_API_KEYS;
 use crate::http::{self, Admin, EventsApi, Hosts, Keys, Requests, SourceRequests, WebhookIntake};
@@ -71,6 +71,12 @@ pub(super) fn admin(
         let backfill = backfill::backfill(config, client.clone(), store, clock);
         backfill::steps(backfill, parts.api_thread.handle.clone(), parts.stop.clone())
     });
+    let imports = import::steps(
+        config,
+        &setup.policy,
+        (&parts.store, &parts.clock),
+        (&parts.api_thread.handle, &parts.stop),
+    );
     let admin = Admin {
         store: parts.store.clone(),
         reader: parts.listing_reader.clone(),
@@ -82,6 +88,7 @@ pub(super) fn admin(
         backend_entries: config.backend_entries().into(),
         requests: Arc::clone(requests),
         backfill,
+        imports,
         token: Arc::clone(&parts.token),
         reload: parts.reload_requests.reload(),
         stop: parts.stop.clone(),

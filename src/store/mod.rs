@@ -39,6 +39,7 @@ pub use outbox::backfill::{BackfillPart, Backfilled};
 pub use outbox::claim::{Claim, ClaimOrder, Claimed};
 pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowCommand};
 pub use outbox::group_commands::{GroupKind, RowGroup};
+pub use outbox::import::{ImportPart, ImportedPart};
 pub use outbox::rows::RowState;
 pub use read::{
     AttemptRecord, BackendStatus, DeadRow, DeployedNames, DeploymentContext, DeploymentFilter,
@@ -73,7 +74,7 @@ use engine::settings::CurrentSettings;
 use engine::space;
 use engine::writer::Writer;
 use facts::{event, quarantine, record, related_changes};
-use outbox::{backfill, reconcile};
+use outbox::{backfill, import, reconcile};
 use pending::{NewJob, Pending, Work};
 use state::{duplicates, fold, merge_group, reading, reevaluate, renew, submission};
 
@@ -199,6 +200,27 @@ impl Store {
     /// Notes that no backfill is unfinished.
     pub async fn end_backfill(&self) -> Result<(), StoreError> {
         self.queue(|session| backfill::end(session)).await
+    }
+
+    /// Stores a part of an import, or finds out what that would change. Webhooks are stored in between. A power loss before
+    /// the next [`Self::set_imported`] may lose it.
+    pub async fn import(&self, part: ImportPart) -> Result<ImportedPart, StoreError> {
+        let mut import = import::Work::of(part);
+        self.send(Pending::in_parts(move |session| import.advance(session))).await
+    }
+
+    /// Notes that an import from a backend has stored everything that started in this period.
+    pub async fn set_imported(
+        &self,
+        backend: String,
+        period: (Timestamp, Timestamp),
+    ) -> Result<(), StoreError> {
+        self.queue(move |session| import::set_progress(session, &backend, period)).await
+    }
+
+    /// Notes that no import from a backend is unfinished.
+    pub async fn end_import(&self, backend: String) -> Result<(), StoreError> {
+        self.queue(move |session| import::end(session, &backend)).await
     }
 
     /// Saves the changes that the source of an incident relates to it, unless some are saved already. `None`: the source

@@ -1,4 +1,4 @@
-//! The five kinds of backend: their requests, their corrections, and the requirements of their documentation.
+//! The six kinds of backend: their requests, their corrections, and the requirements of their documentation.
 
 use serde_json::{Value, json};
 
@@ -6,9 +6,11 @@ use crate::corrections::changed;
 use crate::deployments::deploy;
 use crate::forwarding::next_after_waiting;
 use crate::harness::{Backend, Daemon, KEY, Request, event_of, eventually};
+use crate::store_probe::Probe;
 
 mod cdevents_schema;
 mod contracts;
+mod events;
 
 /// `0123456789abcdef01234567`
 const SIGNING_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
@@ -18,7 +20,9 @@ const HOSTILE_NAME: &str = "</title>\0\u{202e}{{7*7}}${jndi:ldap://x}' OR 1=1 --
 /// The `[[backend]]` entry of a kind, with the address of `backend`.
 pub(crate) fn entry(backend: &Backend, kind: &str) -> String {
     let (path, secret) = match kind {
-        "datadog" | "datadog-metrics" => ("", format!("api_key = {{ value = \"{KEY}\" }}")),
+        "datadog" | "datadog-events" | "datadog-metrics" => {
+            ("", format!("api_key = {{ value = \"{KEY}\" }}"))
+        }
         "devlake" => {
             ("/api/rest/plugins/webhook/connections/1", format!("api_key = {{ value = \"{KEY}\" }}"))
         }
@@ -75,9 +79,14 @@ fn reopened(incident: &str) -> String {
 
 #[tokio::test]
 async fn each_kind_gets_its_own_requests() {
-    for (kind, count) in
-        [("datadog", 1), ("datadog-metrics", 2), ("devlake", 1), ("cdevents", 3), ("http", 1)]
-    {
+    for (kind, count) in [
+        ("datadog", 1),
+        ("datadog-events", 1),
+        ("datadog-metrics", 2),
+        ("devlake", 1),
+        ("cdevents", 3),
+        ("http", 1),
+    ] {
         let mut backend = Backend::start().await;
         let daemon = Daemon::start(&entry(&backend, kind)).await;
         daemon.expect(event_of("incident.resolved", "QGOLDEN001"), "accepted").await;
@@ -91,7 +100,9 @@ async fn each_kind_gets_its_own_requests() {
 
 #[tokio::test]
 async fn each_kind_is_corrected_in_its_own_way() {
-    for (kind, first, then) in [("datadog", 1, 1), ("devlake", 1, 1), ("cdevents", 3, 2), ("http", 1, 1)] {
+    for (kind, first, then) in
+        [("datadog", 1, 1), ("datadog-events", 1, 1), ("devlake", 1, 1), ("cdevents", 3, 2), ("http", 1, 1)]
+    {
         let mut backend = Backend::start().await;
         let daemon = Daemon::start(&entry(&backend, kind)).await;
         daemon.expect(event_of("incident.resolved", "QGOLDEN001"), "accepted").await;
@@ -184,6 +195,23 @@ async fn an_accepted_sample_is_not_sent_again_after_a_rejection_and_a_restart() 
 }
 
 #[tokio::test]
+async fn a_backend_with_failures_off_gets_deployments_only() {
+    let mut backend = Backend::start().await;
+    let configuration = entry(&backend, "datadog") + "failures = false\ndeployments = true\n";
+    let daemon = Daemon::start(&configuration).await;
+    daemon.expect(event_of("incident.resolved", "QWITNESS01"), "accepted").await;
+    deploy(&daemon, "v1", "09:00", json!({})).await;
+    assert_eq!(backend.next().await.line, "POST /api/v2/dora/deployment");
+    let story = daemon.get("/api/v1/failures/QWITNESS01").await.json();
+    assert!(story.to_string().contains("it has `failures = false`"), "{story}");
+    assert_eq!(daemon.failures().await[0]["forwarded"], json!([]));
+    let daemon = daemon.restart(&configuration.replace("failures = false", "failures = true")).await;
+    daemon.expect(reopened("QWITNESS01"), "accepted").await;
+    daemon.until(Probe::is_drained).await;
+    assert!(backend.is_quiet(), "it was not told before, and is open now");
+}
+
+#[tokio::test]
 async fn a_filter_withholds_failures_and_corrects_those_that_leave() {
     let mut backend = Backend::start().await;
     let filtered = entry(&backend, "http") + "services = [\"Checkout API\"]\nenvs = [\"production\"]\n";
@@ -217,7 +245,7 @@ async fn a_filter_withholds_failures_and_corrects_those_that_leave() {
 #[tokio::test]
 async fn hostile_incidents_stay_within_every_contract() {
     let mut backend = Backend::start().await;
-    let kinds = ["datadog", "datadog-metrics", "devlake", "cdevents", "http"];
+    let kinds = ["datadog", "datadog-events", "datadog-metrics", "devlake", "cdevents", "http"];
     let tags: Vec<String> = (0..1_000).map(|n| format!("\"tag:{n}\"")).collect();
     let service = format!("[[service]]\npagerduty = \"Tagged\"\ntags = [{}]\n", tags.join(", "));
     let entries: String = kinds.iter().map(|kind| entry(&backend, kind)).collect();
@@ -246,12 +274,13 @@ async fn hostile_incidents_stay_within_every_contract() {
     });
     let answer = daemon.events_api("POST", "/failure", &json!({ "data": { "attributes": sent } })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    daemon.until(|store| store.sent() >= 40).await;
+    daemon.until(|store| store.sent() >= 48).await;
     let mut checked = 0;
     while let Some(request) = backend.try_next() {
         let body = json_of(&request);
         match request.line.as_str() {
             "POST /api/v2/dora/failure" => contracts::datadog(&body["data"]["attributes"]),
+            "POST /api/v2/events" => contracts::datadog_event(&body),
             "POST /api/v2/series" | "POST /api/v1/distribution_points" => contracts::datadog_series(&body),
             "POST /api/rest/plugins/webhook/connections/1/issues" => contracts::devlake(&body),
             "POST /sink" => contracts::cdevents(&request, &body),
@@ -260,5 +289,5 @@ async fn hostile_incidents_stay_within_every_contract() {
         }
         checked += 1;
     }
-    assert!(checked >= 8 * 7, "{checked}");
+    assert!(checked >= 8 * 8, "{checked}");
 }

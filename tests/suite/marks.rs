@@ -11,6 +11,7 @@ use crate::forwarding::next_after_waiting;
 use crate::harness::{Backend, Daemon, KEY, Program, Request, event_of, stdout};
 use crate::store_probe::Probe;
 
+mod by_version;
 mod later;
 mod random;
 mod refused;

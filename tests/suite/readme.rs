@@ -1,5 +1,8 @@
 //! The first steps of `README.md`: the configuration there fits the webhooks and the deployment there.
 
+use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::forwarding::FailuresSent;
+use pagerduty_dora::domain::mark_address::MarksBy;
 use serde_json::{Value, json};
 
 use crate::harness::{Daemon, KEY, fixture};
@@ -46,4 +49,23 @@ fn the_example_names_the_service_of_the_recorded_webhooks() {
     let example = between(EXAMPLE, "# pagerduty = \"", "\"");
     let recorded: Value = serde_json::from_str(&fixture("incident.triggered")).unwrap();
     assert_eq!(recorded["event"]["data"]["service"]["id"], example);
+}
+
+#[test]
+fn the_configuration_for_datadog_after_december_can_be_used() {
+    const PAGE: &str = include_str!("../../docs/datadog-after-2026.md");
+    assert!(PAGE.starts_with("# Datadog after December 2026\n"));
+    let config = Config::parse(between(PAGE, "```toml\n", "```")).unwrap();
+    let names =
+        config.backend_entries().into_iter().map(|entry| (entry.name, entry.failures, entry.marks_by));
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        [
+            ("datadog".to_owned(), FailuresSent::None, Some(MarksBy::Version)),
+            ("datadog-events".to_owned(), FailuresSent::OpenToo, None),
+            ("datadog-metrics".to_owned(), FailuresSent::Completed, None),
+        ]
+    );
+    assert!(config.warnings().is_empty());
+    assert!(README.contains("(docs/datadog-after-2026.md)"));
 }

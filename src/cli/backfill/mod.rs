@@ -1,36 +1,31 @@
 //! `backfill`: reads the incidents of a period from PagerDuty's REST API, and repairs what is missing.
 
-mod progress;
 mod summary;
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::anyhow;
 use clap::Args;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::progress::Progress;
 use self::summary::Summary;
 use super::command_error::CommandError;
 use super::daemon::DaemonClient;
-use super::options::{FormatOption, OutputFormat, report_defaults};
+use super::options::{FormatOption, OutputFormat};
 use super::runtime::runtime;
+use super::stepwise::{Order, Step, Words, by_daemon, period, resumed_at, steps};
 use super::subscription::API_IS_MISSING;
 use super::table::{print_err, print_json};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::domain::backfill::{BackfillOrder, BackfillStep};
-use crate::domain::figures::{Grouping, ReportOptions, ReportQuery, Row};
+use crate::domain::figures::{ReportQuery, Row};
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::run::{self, outgoing, rest_client};
 use crate::store::{FiguresReader, Reader};
 use crate::{OfflineStore, catalog};
 
-/// Longest time of a step: PagerDuty may ask all requests to pause for some minutes.
-const MAX_STEP: Duration = Duration::from_mins(30);
+const WORDS: Words = Words { system: "PagerDuty", records: "incidents" };
 
 #[derive(Args)]
 pub(super) struct BackfillOptions {
@@ -58,11 +53,12 @@ pub(super) fn run(options: &BackfillOptions, config: &Config) -> Result<(), Comm
     if config.pagerduty.api.is_none() {
         return Err(CommandError::Usage(anyhow!(API_IS_MISSING)));
     }
-    let query = period(options, config)?;
+    let query = period(&options.since, options.until.as_deref(), config)?;
     let (since, until) = (query.since, query.until);
     let policy = Arc::new(catalog::policy(config)?);
     let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
-    let at = if options.dry_run { since } else { resumed_at(&reader, since, until)? };
+    let unfinished = reader.unfinished_backfill().map_err(anyhow::Error::from)?;
+    let at = if options.dry_run { since } else { resumed_at(unfinished, (since, until), "backfill") };
     let figures = FiguresReader::open(&config.store.path).map_err(anyhow::Error::from)?;
     let before = (!options.dry_run).then(|| row(&figures, &query)).transpose()?;
     let order =
@@ -84,35 +80,6 @@ pub(super) fn run(options: &BackfillOptions, config: &Config) -> Result<(), Comm
     result
 }
 
-/// The period, and the query for its figures.
-fn period(options: &BackfillOptions, config: &Config) -> Result<ReportQuery, CommandError> {
-    let period = ReportOptions {
-        since: Some(&options.since),
-        until: options.until.as_deref(),
-        by: Some(Grouping::None),
-        env: Some("all"),
-        ..ReportOptions::default()
-    };
-    let query = period.query(SystemClock.now(), report_defaults(config), "--");
-    let query = query.map_err(|error| CommandError::Usage(anyhow!(error)))?;
-    // Nothing was created in the future.
-    Ok(ReportQuery { until: query.until.min(SystemClock.now()), ..query })
-}
-
-/// Begin of this run: where an earlier one stopped, if it had read everything from `since` up to there.
-fn resumed_at(reader: &Reader, since: Timestamp, until: Timestamp) -> anyhow::Result<Timestamp> {
-    match reader.unfinished_backfill()? {
-        Some((begin, up_to)) if begin <= since && since < up_to && up_to < until => {
-            print_err(format_args!(
-                "an earlier backfill has come up to {}: this one continues there",
-                up_to.minute()
-            ));
-            Ok(up_to)
-        }
-        _ => Ok(since),
-    }
-}
-
 /// The figures of all envs.
 fn row(figures: &FiguresReader, query: &ReportQuery) -> anyhow::Result<Option<Row>> {
     Ok(figures.report(query)?.rows.into_iter().next())
@@ -128,7 +95,8 @@ async fn read(
 ) -> Result<(), CommandError> {
     if let Some(daemon) = DaemonClient::find(config).await? {
         let fingerprint = policy.fingerprint();
-        return Ok(steps(order, summary, async |order| by_daemon(&daemon, &fingerprint, order).await).await?);
+        let step = async |order| by_daemon(&daemon, &path(&fingerprint, order)).await;
+        return Ok(steps(order, WORDS, |step| summary.add(step), step).await?);
     }
     let client = rest_client(config, &outgoing(config)?)?
         .ok_or_else(|| anyhow!("[pagerduty.api] is not configured"))?;
@@ -137,82 +105,53 @@ async fn read(
     let what = if order.is_dry_run { "nothing is changed" } else { "changing the store directly" };
     print_err(format_args!("no daemon answers at {}: {what}", config.admin.listen));
     let backfill = run::backfill(config, client, direct.store().clone(), Arc::new(SystemClock));
-    let result = steps(order, summary, async |order| Ok(backfill.step(order).await?)).await;
+    let result =
+        steps(order, WORDS, |step| summary.add(step), async |order| Ok(backfill.step(order).await?)).await;
     drop(backfill);
     direct.close().await?;
     Ok(result?)
 }
 
-/// Does one step after the other, until the last one or until Ctrl-C.
-async fn steps(
-    mut order: BackfillOrder,
-    summary: &mut Summary,
-    step: impl AsyncFn(BackfillOrder) -> anyhow::Result<BackfillStep>,
-) -> anyhow::Result<()> {
-    let mut progress = Progress::begin(order.at, order.until);
-    // One for all steps, so that a signal between two of them is not missed.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let result = loop {
-        let (done, is_stopped) = until_stopped(step(order), &mut interrupt).await;
-        match done {
-            Ok(done) => {
-                order.at = done.at;
-                progress.advance(done.at, done.incidents);
-                let (is_done, failed) = (done.done, done.failed.clone());
-                summary.add(done);
-                if let Some(reason) = failed {
-                    break Err(anyhow!(reason));
-                }
-                if is_done {
-                    break Ok(());
-                }
-            }
-            Err(error) => break Err(error),
-        }
-        if is_stopped {
-            break Err(anyhow!("stopped"));
-        }
-    };
-    progress.end();
-    // A dry run begins again. A run that could not begin is not continued.
-    if order.is_dry_run || summary.incidents == 0 {
-        result
-    } else {
-        result.context("not finished: run the same command again to continue")
-    }
-}
-
-/// Waits for a step. Ctrl-C lets it finish, and stops after it; the second one stops at once. Returns `true` if there
-/// was one.
-async fn until_stopped(
-    step: impl Future<Output = anyhow::Result<BackfillStep>>,
-    interrupt: &mut Signal,
-) -> (anyhow::Result<BackfillStep>, bool) {
-    let mut step = pin!(step);
-    tokio::select! {
-        done = &mut step => return (done, false),
-        _ = interrupt.recv() => print_err("stopping after this step"),
-    }
-    tokio::select! {
-        done = step => (done, true),
-        _ = interrupt.recv() => (Err(anyhow!("stopped")), true),
-    }
-}
-
-async fn by_daemon(
-    daemon: &DaemonClient,
-    fingerprint: &str,
-    order: BackfillOrder,
-) -> anyhow::Result<BackfillStep> {
+fn path(fingerprint: &str, order: BackfillOrder) -> String {
     let BackfillOrder { since, until, at, is_dry_run, is_quiet } = order;
-    let path = format!(
+    format!(
         "/api/v1/backfill?policy={fingerprint}&since={since}&until={until}&at={at}&dry_run={is_dry_run}\
          &quiet_backends={is_quiet}"
-    );
-    let response = daemon.post_within(&path, MAX_STEP).await?;
-    let (status, text) = (response.status(), response.text().await?);
-    if !status.is_success() {
-        bail!("the daemon answered {status}: {}", super::daemon::detail(&text));
+    )
+}
+
+impl Order for BackfillOrder {
+    fn at(&self) -> Timestamp {
+        self.at
     }
-    Ok(serde_json::from_str(&text)?)
+
+    fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    fn is_dry_run(&self) -> bool {
+        self.is_dry_run
+    }
+
+    fn from(self, at: Timestamp) -> Self {
+        Self { at, ..self }
+    }
+}
+
+impl Step for BackfillStep {
+    fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn failed(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+
+    fn found(&self) -> usize {
+        self.incidents
+    }
 }

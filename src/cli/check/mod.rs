@@ -70,7 +70,7 @@ async fn others(config: &Config, is_offline: bool) -> anyhow::Result<Vec<Item>> 
     let backends = backends::ask(config, is_offline);
     let mut items = if is_offline { Vec::new() } else { pagerduty::check(config).await };
     for backend in backends {
-        items.extend(backend.items().await?);
+        items.extend(backend.items(SystemClock.now()).await?);
     }
     Ok(items)
 }

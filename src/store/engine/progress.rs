@@ -13,6 +13,15 @@ pub(in crate::store) const RECONCILED_UP_TO: &str = "reconciled_up_to_ns";
 pub(in crate::store) const BACKFILLED_SINCE: &str = "backfilled_since_ns";
 /// Time up to which that backfill has come. 0: no backfill is unfinished.
 pub(in crate::store) const BACKFILLED_UP_TO: &str = "backfilled_up_to_ns";
+/// Name of the begin of the import from a backend that has not ended. What started from then on, and before
+/// [`imported_up_to`], is read.
+pub(in crate::store) fn imported_since(backend: &str) -> String {
+    format!("imported_since_ns:{backend}")
+}
+/// Name of the time up to which that import has come. 0: no import is unfinished.
+pub(in crate::store) fn imported_up_to(backend: &str) -> String {
+    format!("imported_up_to_ns:{backend}")
+}
 /// Number of processes that have opened the store to write.
 const EPOCH: &str = "epoch";
 /// Time of the last write that only proves that the store can be written.

@@ -1,17 +1,15 @@
 //! Filling in the past: incidents that were read from their source's API are stored and evaluated in one transaction,
 //! which says what that changes. A dry run undoes it at the end.
 
-use std::collections::BTreeMap;
-
-use super::reconcile;
+use super::apart::{Treatment, apart};
 use crate::domain::backfill::AddedFailure;
 use crate::domain::changed_failure::ChangedFailure;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::progress::{self, BACKFILLED_SINCE, BACKFILLED_UP_TO};
-use crate::store::engine::session::{Changes, Session};
+use crate::store::engine::session::Session;
 use crate::store::state::difference;
+use crate::store::state::fold;
 use crate::store::state::reading::{self, ReadIncident};
-use crate::store::state::{duplicates, fold, renew};
 
 /// Number of incidents of a dry run that are stored at once, and then removed: they can be merged into each other.
 const DRY_RUN_AT_ONCE: usize = 8;
@@ -60,7 +58,9 @@ impl Work {
         let at_once = if self.part.is_dry_run { DRY_RUN_AT_ONCE } else { 1 };
         let end = self.part.incidents.len().min(self.done + at_once);
         let incidents = self.part.incidents.get(self.done..end).unwrap_or_default();
-        let Backfilled { events, added, changed } = apply(session, incidents, &self.part)?;
+        let BackfillPart { is_dry_run, is_quiet, .. } = self.part;
+        let Backfilled { events, added, changed } =
+            apart(session, Treatment { is_dry_run, is_quiet }, |session| store(session, incidents))?;
         self.backfilled.events += events;
         self.backfilled.added.extend(added);
         for changed in changed {
@@ -82,32 +82,6 @@ impl Backfilled {
             self.changed.push(failure);
         }
     }
-}
-
-/// Stores what some incidents of a part tell, or finds out what that would change.
-fn apply(
-    session: &mut Session<'_>,
-    incidents: &[ReadIncident],
-    part: &BackfillPart,
-) -> rusqlite::Result<Backfilled> {
-    // The changes of the other writes of this transaction come first: they are not the backfill's, and `is_quiet` must
-    // not hold them back.
-    put_into_outbox(session)?;
-    let asked =
-        Changes { contents_before: Some(BTreeMap::new()), is_quiet: part.is_quiet, ..Changes::default() };
-    let others = std::mem::replace(&mut session.changes, asked);
-    if part.is_dry_run {
-        session.execute("SAVEPOINT dry_run", [])?;
-    }
-    let backfilled = store(session, incidents)?;
-    let own = std::mem::replace(&mut session.changes, others);
-    if part.is_dry_run {
-        session.execute("ROLLBACK TO dry_run", [])?;
-        session.execute("RELEASE dry_run", [])?;
-    } else {
-        session.changes.add_finished(own);
-    }
-    Ok(backfilled)
 }
 
 fn store(session: &mut Session<'_>, incidents: &[ReadIncident]) -> rusqlite::Result<Backfilled> {
@@ -133,11 +107,6 @@ fn store(session: &mut Session<'_>, incidents: &[ReadIncident]) -> rusqlite::Res
             Some(_) => {}
         }
     }
-    if session.changes.is_quiet {
-        // A later change of the deployment's failures marks it. A discarded mark would count as sent.
-        session.changes.marks.clear();
-    }
-    put_into_outbox(session)?;
     Ok(backfilled)
 }
 
@@ -154,11 +123,4 @@ pub(in crate::store) fn set_progress(
 /// Notes that no backfill is unfinished.
 pub(in crate::store) fn end(session: &Session<'_>) -> rusqlite::Result<()> {
     progress::set(session.db(), BACKFILLED_UP_TO, 0)
-}
-
-/// Does now what the end of a transaction does.
-fn put_into_outbox(session: &mut Session<'_>) -> rusqlite::Result<()> {
-    duplicates::settle(session)?;
-    renew::links(session)?;
-    reconcile::all(session)
 }

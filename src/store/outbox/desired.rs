@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::rows::{ExistingRow, RowState};
 use crate::domain::deployment::{Deployment, Deployments};
-use crate::domain::failure::{Evaluated, FailureState};
+use crate::domain::failure::Evaluated;
 use crate::domain::forwarding::{Destination, PreparedRequest, RevisionContext, filtered};
 use crate::domain::id::DeploymentId;
 use crate::domain::mark::{CausedFailure, FailedDeployment, RemediationKind};
@@ -46,7 +46,7 @@ pub(super) fn of_failure(
     newest: Option<&ExistingRow>,
 ) -> Option<Desired> {
     let seen = filtered(destination.filter(), evaluated);
-    if seen.failure.state != FailureState::Completed && !context.is_correction {
+    if !destination.failures_sent().includes(seen.failure.state) && !context.is_correction {
         return (context.revision > 1).then_some(Desired::NOTHING);
     }
     let same = newest.into_iter().flat_map(|existing| {

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, params};
 
 use super::desired::{Desired, failed, of_deployment, of_failure, remediation_kind};
+use super::mark_target;
 use super::rows::{ExistingRow, NewRow, Revisions, RowState, Topic, destination};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, FailureState};
-use crate::domain::forwarding::{Action, Destination, RevisionContext};
+use crate::domain::forwarding::{Action, Destination, FailuresSent, RevisionContext};
 use crate::domain::id::DeploymentId;
-use crate::domain::mark::{FailedDeployment, Mark, Remediation};
+use crate::domain::mark::{FailedDeployment, Mark, MarkRequest, MarkTarget, Remediation};
+use crate::domain::mark_address::{AddressFacts, address};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedFailure};
 use crate::store::facts::deployment::of_row;
@@ -84,14 +86,16 @@ fn reconcile(
 fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> rusqlite::Result<()> {
     const NUMBER: &str = "UPDATE failure SET revision = ?2 WHERE id = ?1";
     let TouchedFailure { evaluated: Some(evaluated), revision, now } = touched else { return Ok(()) };
-    let is_completed = evaluated.failure.state == FailureState::Completed;
-    if *revision == 0 && !is_completed {
+    let state = evaluated.failure.state;
+    let destinations =
+        destinations_where(session, |destination| destination.failures_sent() != FailuresSent::None);
+    if *revision == 0 && !destinations.iter().any(|destination| destination.failures_sent().includes(state)) {
         return Ok(());
     }
-    let end = evaluated.failure.finished_at.filter(|_| is_completed);
+    let end = evaluated.failure.finished_at.filter(|_| state == FailureState::Completed);
     let due_at = session.settings.policy.forward_at(end, *now);
     let mut is_new = false;
-    for destination in destinations_where(session, |_| true) {
+    for destination in destinations {
         let revisions = Revisions { topic: Topic::Failure, subject: row, backend: destination.name() };
         let newest = if *revision > 0 { revisions.newest(session)? } else { None };
         let is_correction = *revision > 0 && revisions.known(session)?.is_some();
@@ -162,7 +166,7 @@ fn mark(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result
 fn to_mark(session: &Session<'_>, failed: FailedDeployment) -> rusqlite::Result<Mark> {
     let remediation = failed.remediation.map(|deployment| {
         let kind = remediation_kind(session.db(), &deployment)?;
-        Ok::<_, rusqlite::Error>(Remediation { kind, deployment: deployment.id })
+        Ok::<_, rusqlite::Error>(Remediation { kind, version: deployment.version, deployment: deployment.id })
     });
     Ok(Mark { remediation: remediation.transpose()? })
 }
@@ -174,12 +178,27 @@ fn mark_at(
     (row, made, mark): (i64, &Deployment, Option<&Mark>),
     (due_at, now): (Timestamp, Timestamp),
 ) -> rusqlite::Result<()> {
-    let Some(wanted) = destination.prepare_mark(&made.id, mark) else { return Ok(()) };
+    let Some(marks_by) = destination.marks_by() else { return Ok(()) };
     let deployments = Revisions { topic: Topic::Deployment, subject: row, backend: destination.name() };
     let marks = Revisions { topic: Topic::Mark, ..deployments };
     let (newest, existing) = (marks.newest(session)?, deployments.newest(session)?);
-    let mut desired = Desired { same: vec![wanted.clone()], request: Some(wanted) };
-    if mark.is_some() {
+    let known = marks.known(session)?;
+    let known = known.as_ref().map(|known| mark_target::marked(destination, known)).unwrap_or_default();
+    let mut desired = Desired::NOTHING;
+    if let Some(mark) = mark {
+        let told = existing.as_ref().map(|existing| (existing.state, existing.prepared.action));
+        let facts = AddressFacts {
+            deployment: made,
+            marks_by,
+            is_told: mark_target::is_told(told, destination.forwards_deployments()),
+            shares_version: mark_target::shares_version(session.db(), row, made)?,
+        };
+        // Without a name, a mark that waits is given up, and one that the backend has stays.
+        if let Ok(target) = address(facts) {
+            let older = known.into_iter().filter(|older| *older != target).collect();
+            let removed = mark_target::safe(session.db(), row, older)?;
+            desired = desired_mark(destination, (&target, Some(mark)), &removed, newest.as_ref());
+        }
         // A deployment that is sent whole again may lose its mark.
         let is_older =
             |mark: &ExistingRow| existing.as_ref().is_some_and(|existing| existing.revision > mark.revision);
@@ -198,13 +217,29 @@ fn mark_at(
         }
         // Only a mark that this program set is removed, and only if the deployment was not deleted at the backend.
         let is_deleted = existing.is_some_and(|existing| existing.prepared.action == Action::Delete);
-        let is_marked = marks.known(session)?.is_some_and(|known| known.prepared.action == Action::Mark);
-        if is_deleted || !is_marked {
-            desired = Desired::NOTHING;
+        let marked = if is_deleted { Vec::new() } else { mark_target::safe(session.db(), row, known)? };
+        if let Some((target, removed)) = marked.split_last() {
+            desired = desired_mark(destination, (target, None), removed, newest.as_ref());
         }
     }
     let revision = marks.next(session)?;
     reconcile(session, destination, (marks, newest.as_ref()), desired, (revision, due_at, now)).map(drop)
+}
+
+/// Desired state of a mark. A row that also removed older names has the same effect.
+fn desired_mark(
+    destination: &dyn Destination,
+    (target, mark): (&MarkTarget, Option<&Mark>),
+    removed: &[MarkTarget],
+    newest: Option<&ExistingRow>,
+) -> Desired {
+    let named = newest.map(|newest| destination.mark_targets(&newest.prepared)).unwrap_or_default();
+    let removed_before = named.split_last().map(|(_, removed)| removed).unwrap_or_default();
+    let request = destination.prepare_mark(MarkRequest { removed, target, mark });
+    let before = destination.prepare_mark(MarkRequest { removed: removed_before, target, mark });
+    // A row that does not remove every older name is not enough.
+    let before = before.filter(|_| removed.iter().all(|older| removed_before.contains(older)));
+    Desired { same: request.iter().cloned().chain(before).collect(), request }
 }
 
 /// Number of deployments that are handled in one transaction, so that nobody waits long for the writer.

@@ -4,8 +4,9 @@ use rusqlite::Connection;
 
 use super::deployments::view;
 use super::forwarded::{Forwarded, forwarded_deployment};
+use super::marks::{mark_names, marks};
 use super::reader::Reader;
-use super::story::{AttemptRecord, ReceivedEvent, attempts, marks, received_events};
+use super::story::{AttemptRecord, ReceivedEvent, attempts, received_events};
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
 use crate::domain::explain::Why;
@@ -13,7 +14,7 @@ use crate::domain::explain_deployment::{
     CausedLink, ExplainedDeployment, explain_deployment, explain_forwarded, not_forwarded,
 };
 use crate::domain::explain_told::{decided_under_other_configuration, explain_told, never_told, still_there};
-use crate::domain::forwarding::Action;
+use crate::domain::forwarding::{Action, BackendEntry};
 use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
@@ -33,6 +34,8 @@ pub struct DeploymentContext<'a> {
     pub pending: PendingRule,
     /// Sources that read the bodies of their events.
     pub sources: Sources,
+    /// Backends that forward deployments or marks.
+    pub backend_entries: &'a [BackendEntry],
 }
 
 /// A deployment's whole story.
@@ -95,6 +98,7 @@ fn story(
         (true, told) => why.extend(explain_all(told)),
     }
     why.extend(marks(db, row)?);
+    why.extend(mark_names(db, row, view.has_failed(), context.backend_entries)?);
     let attempts = attempts(db, ATTEMPTS, row)?;
     let before = deployment_before(db, &view.deployment)?;
     Ok(DeploymentStory {

@@ -15,6 +15,7 @@ mod forwarded;
 mod gauges;
 mod growth;
 mod listing;
+mod marks;
 mod open_now;
 mod outbox;
 mod outbox_groups;

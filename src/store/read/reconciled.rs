@@ -55,6 +55,15 @@ impl Reader {
         Ok((up_to > 0).then(|| (Timestamp::from_nanos(since), Timestamp::from_nanos(up_to))))
     }
 
+    /// Begin of the import from a backend that has not ended, and the time up to which it has come. `None` if there is
+    /// none.
+    pub fn unfinished_import(&self, backend: &str) -> Result<Option<(Timestamp, Timestamp)>, ReadError> {
+        let db = self.lock();
+        let names = [progress::imported_since(backend), progress::imported_up_to(backend)];
+        let [since, up_to] = [progress::get(&db, &names[0])?, progress::get(&db, &names[1])?];
+        Ok((up_to > 0).then(|| (Timestamp::from_nanos(since), Timestamp::from_nanos(up_to))))
+    }
+
     /// The incidents whose stored events cannot be all: those that have not ended, and those that another one was
     /// merged into and that no event shows. Incidents that the source has deleted are left out.
     pub fn incidents_to_read(&self) -> Result<Vec<IncidentId>, ReadError> {

@@ -6,16 +6,17 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
-use super::forwarded::{ForwardState, forwarded};
+use super::forwarded::forwarded;
 use super::listing::ListedFailure;
+use super::marks::{mark_names, marks};
 use super::reader::Reader;
 use crate::domain::explain::{
-    Why, explain, explain_cause, explain_mark, explain_remediation, explain_submission,
-    links_of_other_configuration, only_mentioned, other_configuration,
+    Why, explain, explain_cause, explain_remediation, explain_submission, links_of_other_configuration,
+    only_mentioned, other_configuration,
 };
 use crate::domain::failure::Evaluated;
 use crate::domain::figures::DeployedElsewhere;
-use crate::domain::forwarding::{Action, BackendEntry};
+use crate::domain::forwarding::BackendEntry;
 use crate::domain::id::{FailureId, IncidentId};
 use crate::domain::link::{Cause, LinkQuery};
 use crate::domain::not_forwarded::{ForwardingFacts, UntriedRevision, not_forwarded};
@@ -28,7 +29,6 @@ use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::of_row;
 use crate::store::facts::related_changes;
 use crate::store::outbox::desired::remediation_kind;
-use crate::store::outbox::rows::{action, row_state};
 use crate::store::state::failure::{Facts, FailureRow, StoredForm};
 use crate::store::state::links::{StoredLinks, candidates};
 use crate::store::state::merge_group::{Incidents, MergeGroup};
@@ -141,7 +141,7 @@ fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlit
             let details = details(stored.details.as_deref())?;
             let mut evaluated = Evaluated { failure: failure(text)?, details };
             linked.push(cause(db, &mut evaluated, links, context.policy)?);
-            linked.extend(consequences(db, &evaluated, links)?);
+            linked.extend(consequences(db, &evaluated, links, context.backend_entries)?);
             let forwarded = forwarded(db, id)?;
             Some(ListedFailure { failure: evaluated.failure, revision: row.revision, forwarded })
         }
@@ -199,6 +199,7 @@ fn consequences(
     db: &Connection,
     Evaluated { failure, .. }: &Evaluated,
     links: StoredLinks,
+    backend_entries: &[BackendEntry],
 ) -> rusqlite::Result<Vec<Why>> {
     let mut reasons = Vec::new();
     if failure.state.counts() {
@@ -209,26 +210,7 @@ fn consequences(
         }
         if let Some(deployment) = links.cause {
             reasons.extend(marks(db, deployment)?);
-        }
-    }
-    Ok(reasons)
-}
-
-/// Explains the mark of a deployment, for each backend that the mark was or will be sent to.
-pub(super) fn marks(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Why>> {
-    const SQL: &str = "SELECT backend, action, state FROM outbox
-        WHERE deployment = ?1 AND topic = 'mark' AND state <> 'superseded' AND repeats = 0
-        ORDER BY backend, revision DESC, id DESC";
-    let mut statement = db.prepare_cached(SQL)?;
-    let mut rows = statement.query([deployment])?;
-    let (mut reasons, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
-        let backend: String = row.get(0)?;
-        if last.as_ref() != Some(&backend) {
-            let action = action(row, 1)?;
-            let state = ForwardState::of(row_state(row, 2)?, action);
-            reasons.push(explain_mark(&backend, action == Action::Mark, state.as_str()));
-            last = Some(backend);
+            reasons.extend(mark_names(db, deployment, true, backend_entries)?);
         }
     }
     Ok(reasons)

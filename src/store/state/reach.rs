@@ -117,6 +117,25 @@ pub(super) fn later_remediations(
     Ok(found)
 }
 
+/// Other deployments that a version alone named before this deployment came, or names now that it has another version.
+/// Where two others have the version, it named several before, and still does.
+pub(super) fn namesakes(
+    db: &Connection,
+    row: i64,
+    TouchedDeployment { deployment, replaced, .. }: &TouchedDeployment,
+) -> rusqlite::Result<BTreeSet<i64>> {
+    const OTHERS: &str = "SELECT id FROM deployment
+        WHERE service = ?1 AND env = ?2 AND version = ?3 AND version IS NOT NULL AND id <> ?4 LIMIT 2";
+    let mut found = BTreeSet::new();
+    for Deployment { service, env, version, .. } in std::iter::once(deployment).chain(replaced) {
+        let others = rows(db, OTHERS, params![service, env, version, row])?;
+        if others.len() == 1 {
+            found.extend(others);
+        }
+    }
+    Ok(found)
+}
+
 fn rows(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<i64>> {
     db.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
 }

@@ -28,6 +28,10 @@ pub(in crate::store) fn links(session: &mut Session<'_>) -> rusqlite::Result<()>
             for failed in reach::later_remediations(session.db(), deployment)? {
                 session.changes.touch_mark(Some(failed), now);
             }
+            // A version may name one deployment no more, or again.
+            for namesake in reach::namesakes(session.db(), *row, deployment)? {
+                session.changes.touch_mark(Some(namesake), now);
+            }
         }
     }
     session.changes.deployments = touched;

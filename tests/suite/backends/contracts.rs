@@ -29,6 +29,45 @@ fn is_text(value: &Value) -> bool {
     value.as_str().is_some_and(|text| !text.is_empty() && !text.chars().any(char::is_control))
 }
 
+/// `EventCreateRequestPayload` of the Events API v2, for an alert.
+pub(super) fn datadog_event(body: &Value) {
+    no_nulls(body);
+    only(body, &["data"]);
+    only(&body["data"], &["attributes", "type"]);
+    assert_eq!(body["data"]["type"], "event");
+    let attributes = &body["data"]["attributes"];
+    only(
+        attributes,
+        &[
+            "aggregation_key",
+            "attributes",
+            "category",
+            "integration_id",
+            "message",
+            "tags",
+            "timestamp",
+            "title",
+        ],
+    );
+    assert_eq!(
+        (&attributes["category"], &attributes["integration_id"]),
+        (&"alert".into(), &"custom-events".into())
+    );
+    assert!(
+        is_text(&attributes["title"])
+            && is_text(&attributes["message"])
+            && is_text(&attributes["aggregation_key"])
+    );
+    assert!(attributes["tags"].as_array().unwrap().len() <= 100);
+    let inner = &attributes["attributes"];
+    only(inner, &["custom", "links", "priority", "status"]);
+    assert!(["error", "ok"].contains(&inner["status"].as_str().unwrap()));
+    for link in inner["links"].as_array().into_iter().flatten() {
+        only(link, &["category", "title", "url"]);
+        assert!(is_text(&link["url"]) && is_text(&link["title"]) && link["category"] == "resource", "{link}");
+    }
+}
+
 /// `DORAFailureRequestAttributes`.
 pub(super) fn datadog(attributes: &Value) {
     only(

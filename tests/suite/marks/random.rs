@@ -53,8 +53,8 @@ impl CommitObserver for Nobody {
     fn committed(&self, _: usize, _: Duration) {}
 }
 
-fn settings() -> Settings {
-    let config = Config::parse(CONFIGURATION).unwrap();
+pub(super) fn settings(configuration: &str) -> Settings {
+    let config = Config::parse(configuration).unwrap();
     let backend = Backend::from_config(&config.backend[0], &Outgoing::default()).unwrap();
     Settings {
         policy: Arc::new(Policy { link_window: WINDOW, ..config.policy() }),
@@ -74,7 +74,7 @@ fn any<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
 }
 
 /// A random deployment with one of few services, teams, envs and versions, so that failures often match.
-fn deployment(rng: &mut Rng) -> Deployment {
+pub(super) fn deployment(rng: &mut Rng) -> Deployment {
     let started = rng.u64(..120);
     Deployment {
         id: DeploymentId::parse(&format!("deployment:{:05}", rng.u8(..12))).unwrap(),
@@ -121,17 +121,17 @@ fn failure(rng: &mut Rng) -> Submission {
 
 /// Facts that are known in the end.
 #[derive(Default)]
-struct Facts {
-    deployments: BTreeMap<String, Deployment>,
-    failures: BTreeMap<String, Submission>,
+pub(super) struct Facts {
+    pub(super) deployments: BTreeMap<String, Deployment>,
+    pub(super) failures: BTreeMap<String, Submission>,
 }
 
 /// A mark: the remediation and its type, if there is one.
-type Mark = Option<(String, &'static str)>;
+pub(super) type Mark = Option<(String, &'static str)>;
 
 impl Facts {
     /// The marks that follow from all facts, without any index.
-    fn marks(&self, policy: &Policy) -> BTreeMap<String, Mark> {
+    pub(super) fn marks(&self, policy: &Policy) -> BTreeMap<String, Mark> {
         let deployments = Deployments::new(self.deployments.values().cloned().collect());
         let mut linked: BTreeMap<String, Vec<Failure>> = BTreeMap::new();
         for submission in self.failures.values() {
@@ -188,39 +188,56 @@ impl Facts {
 
 /// A model of the backend: its deployments and their marks.
 #[derive(Default)]
-struct Datadog {
+pub(super) struct Datadog {
     deployments: BTreeMap<String, Value>,
     marks: BTreeMap<String, Value>,
-    requests: usize,
+    pub(super) requests: usize,
+    /// `true` if it has no deployments besides those that were sent to it.
+    pub(super) knows_only_what_was_sent: bool,
 }
 
 impl Datadog {
     fn receives(&mut self, claimed: &Claimed) {
         let Subject::Deployment(id) = &claimed.subject else { return };
         self.requests += 1;
-        let body: Value = serde_json::from_slice(&claimed.prepared.body).unwrap();
-        let attributes = body["data"]["attributes"].clone();
-        match claimed.prepared.action {
-            Action::Replace => {
-                // A deployment that is replaced loses its mark.
-                self.marks.remove(id);
-                self.deployments.insert(id.clone(), attributes);
+        for line in claimed.prepared.body.split(|byte| *byte == b'\n') {
+            let body: Value = serde_json::from_slice(line).unwrap();
+            let attributes = body["data"]["attributes"].clone();
+            match claimed.prepared.action {
+                Action::Replace => {
+                    // A deployment that is replaced loses its mark.
+                    self.marks.remove(id);
+                    self.deployments.insert(id.clone(), attributes);
+                }
+                Action::Mark | Action::Unmark => self.patch(&body["data"], attributes),
+                other => panic!("{other:?}"),
             }
-            Action::Mark => {
-                assert!(self.deployments.contains_key(id), "{id} is marked before it was sent");
-                self.marks.insert(id.clone(), attributes);
-            }
-            Action::Unmark => drop(self.marks.remove(id)),
-            other => panic!("{other:?}"),
         }
     }
 
-    fn marks(&self) -> BTreeMap<String, Mark> {
+    /// A mark is kept under the deployment's id, or under service, env and version.
+    fn patch(&mut self, data: &Value, attributes: Value) {
+        let text = |key: &str| attributes[key].as_str().unwrap().to_owned();
+        let name = match data["id"].as_str() {
+            Some(id) => id.to_owned(),
+            None => [text("service"), text("env"), text("version")].join("/"),
+        };
+        if attributes["change_failure"] == true {
+            let is_known = data.get("id").is_none() || self.deployments.contains_key(&name);
+            assert!(is_known || !self.knows_only_what_was_sent, "{name} is marked before it was sent");
+            self.marks.insert(name, attributes);
+        } else {
+            self.marks.remove(&name);
+        }
+    }
+
+    pub(super) fn marks(&self) -> BTreeMap<String, Mark> {
         let mark = |(id, attributes): (&String, &Value)| {
             assert_eq!(attributes["change_failure"], true);
             let fixed_by = attributes.get("remediation").map(|remediation| {
                 let kind = if remediation["type"] == "rollback" { "rollback" } else { "rollforward" };
-                (remediation["id"].as_str().unwrap().to_owned(), kind)
+                let named = remediation.get("version").unwrap_or(&remediation["id"]);
+                (named.as_str().unwrap().to_owned(), kind)
             });
             (id.clone(), fixed_by)
         };
@@ -228,24 +245,26 @@ impl Datadog {
     }
 }
 
-struct Life {
+pub(super) struct Life {
     store: Store,
     now: Timestamp,
-    facts: Facts,
-    datadog: Datadog,
+    pub(super) facts: Facts,
+    pub(super) datadog: Datadog,
+    /// Makes a random deployment.
+    deployment: fn(&mut Rng) -> Deployment,
 }
 
 impl Life {
-    fn open(path: &Path) -> Self {
+    pub(super) fn open(path: &Path, configuration: &str, deployment: fn(&mut Rng) -> Deployment) -> Self {
         let now = time("2026-11-20T00:00:00Z");
         let (facts, datadog) = (Facts::default(), Datadog::default());
-        Self { store: Store::open(path, settings()).unwrap(), now, facts, datadog }
+        Self { store: Store::open(path, settings(configuration)).unwrap(), now, facts, datadog, deployment }
     }
 
-    async fn step(&mut self, rng: &mut Rng) {
+    pub(super) async fn step(&mut self, rng: &mut Rng) {
         self.now = self.now.saturating_add(Duration::from_secs(1));
         match rng.u8(..10) {
-            0..=3 => self.record_deployment(deployment(rng)).await,
+            0..=3 => self.record_deployment((self.deployment)(rng)).await,
             4..=7 => self.submit(failure(rng)).await,
             8 => {
                 let id = failure(rng).id;
@@ -256,12 +275,12 @@ impl Life {
         }
     }
 
-    async fn record_deployment(&mut self, deployment: Deployment) {
+    pub(super) async fn record_deployment(&mut self, deployment: Deployment) {
         self.facts.deployments.insert(deployment.id.to_string(), deployment.clone());
         self.store.record_deployment(deployment, self.now).await.unwrap();
     }
 
-    async fn submit(&mut self, failure: Submission) {
+    pub(super) async fn submit(&mut self, failure: Submission) {
         self.facts.failures.insert(failure.id.to_string(), failure.clone());
         self.store.submit(failure, self.now).await.unwrap();
     }
@@ -295,7 +314,7 @@ impl Life {
     }
 
     /// Sends everything, also rows that are sent once more later.
-    async fn drain(&mut self) {
+    pub(super) async fn drain(&mut self) {
         let mut is_quiet = false;
         for _ in 0..MOST_ROUNDS {
             if self.forward(|_| 3).await {
@@ -317,12 +336,13 @@ async fn final_marks_follow_from_the_final_facts() {
     for seed in 0..LIVES {
         let (mut rng, folder) = (Rng::with_seed(seed), tempfile::tempdir().unwrap());
         let path = folder.path().join("store.db");
-        let mut life = Life::open(&path);
+        let mut life = Life::open(&path, CONFIGURATION, deployment);
+        life.datadog.knows_only_what_was_sent = true;
         for _ in 0..STEPS {
             life.step(&mut rng).await;
         }
         life.drain().await;
-        let wanted = life.facts.marks(&settings().policy);
+        let wanted = life.facts.marks(&settings(CONFIGURATION).policy);
         assert_eq!(life.datadog.marks(), wanted, "seed {seed}");
         marked += wanted.len();
 

@@ -6,6 +6,7 @@ use pagerduty_dora::config::Config;
 use serde_json::{Value, json};
 
 use super::asker::Asker;
+use crate::fake_datadog::{FakeDatadog, failure};
 use crate::fake_pagerduty::{FakePagerDuty, random_world};
 use crate::harness::{Backend, Daemon, event_of, story};
 use crate::reload::Configured;
@@ -67,6 +68,7 @@ async fn the_admin_api_behaves_as_documented() {
     }
     let Asker { document, mut seen, .. } = asker;
     seen.extend(fill_in_the_past().await);
+    seen.extend(import().await);
     let mut asker = Asker { daemon: &daemon, document, seen };
     reload(&mut asker).await;
     asker.all_seen_but("/api/v1", &["500", "503"]);
@@ -160,6 +162,29 @@ async fn reload(asker: &mut Asker<'_>) {
     let answer = Configured::start("").await.reload("[log]\nlevel = \"warn\"\n").await;
     assert_eq!(answer.status, 200, "{answer:?}");
     asker.holds("POST", path, &answer);
+}
+
+/// Asks for steps of an import. Returns the answers that were seen.
+async fn import() -> BTreeSet<String> {
+    let datadog = FakeDatadog::start().await;
+    datadog.held(|held| held.failures.push(failure("2775a2d3-6c28-4934", "2026-11-01T10:00:00Z", None)));
+    let configuration = datadog.entry("datadog");
+    let policy = Config::parse(&configuration).unwrap().policy().fingerprint();
+    let daemon = Daemon::start(&configuration).await;
+    let mut asker = Asker::new(&daemon).await;
+    let path = "/api/v1/import";
+    let query = format!("?policy={policy}&backend=datadog&since=2026-10-01");
+    let step = asker.ask("POST", path, "", &query, &[]).await.json();
+    assert_eq!((&step["done"], &step["failures"]["added"]), (&json!(true), &json!(1)), "{step}");
+    for (wrong, status) in [("&at=2026-09-01", 400), ("&dry_run=perhaps", 400)] {
+        assert_eq!(asker.ask("POST", path, "", &format!("{query}{wrong}"), &[]).await.status, status);
+    }
+    let other = query.replace("backend=datadog", "backend=other");
+    assert_eq!(asker.ask("POST", path, "", &other, &[]).await.status, 409);
+    assert_eq!(asker.ask("POST", path, "", &query, &FOREIGN).await.status, 403);
+    datadog.held(|held| held.script = [403, 403].into());
+    assert_eq!(asker.ask("POST", path, "", &query, &[]).await.status, 502);
+    asker.seen
 }
 
 /// Asks for steps of a backfill. Returns the answers that were seen.
