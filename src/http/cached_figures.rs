@@ -42,6 +42,26 @@ impl ComputeLock {
         on_own_thread(guard, self.log.clone(), work).await
     }
 
+    /// The same for work in two steps. If the client has left after the first step, the second one is not made: for a large
+    /// report it is the longer one, and the next request waits for the lock.
+    pub(super) async fn take_in_steps<A: Send + 'static, T: Send + 'static>(
+        &self,
+        first: impl FnOnce() -> Result<A, ReadError> + Send + 'static,
+        second: impl FnOnce(A) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let wanted = Arc::new(());
+        let is_wanted = Arc::downgrade(&wanted);
+        let done = self
+            .take(move || {
+                let read = first()?;
+                Ok(is_wanted.upgrade().map(|_| second(read)))
+            })
+            .await?;
+        // The client is still there, because this line is reached. So the work was done.
+        drop(wanted);
+        done.ok_or_else(ApiError::internal)
+    }
+
     async fn next(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.mutex).lock_owned().await
     }
@@ -246,6 +266,29 @@ mod tests {
         drop(kept.compute_lock.next().await);
         assert_eq!(get(&kept, 3, many).await, 3);
         assert_eq!(get(&kept, 40, many).await, 40, "a too old answer is not returned");
+    }
+
+    #[tokio::test]
+    async fn work_ends_after_its_first_step_if_nobody_waits_for_it() {
+        let lock = ComputeLock::default();
+        assert_eq!(lock.take_in_steps(|| Ok(20), |read| read + 1).await.ok(), Some(21));
+        let (began, begins) = oneshot::channel();
+        let (go_on, wait) = mpsc::channel::<()>();
+        let (tells, hears) = mpsc::channel::<()>();
+        let first = move || {
+            began.send(()).unwrap();
+            wait.recv().unwrap();
+            Ok(())
+        };
+        let same_lock = lock.clone();
+        let second = move |()| tells.send(()).unwrap();
+        let request = tokio::spawn(async move { same_lock.take_in_steps(first, second).await });
+        begins.await.unwrap();
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled());
+        go_on.send(()).unwrap();
+        drop(lock.next().await);
+        assert!(hears.recv().is_err(), "the second step was not made");
     }
 
     async fn within(

@@ -16,6 +16,7 @@ use super::reads::ReadLog;
 use crate::clock::Clock;
 use crate::domain::figures::{
     Dataset, Grouping, Interval, Report, ReportDefaults, ReportOptions, ReportQuery, SortBy,
+    report as compute_report,
 };
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
@@ -186,12 +187,14 @@ pub(super) async fn report(
     let sort_by = sort_by.map_err(|error| ApiError::bad_query(format!("sort: {error}")))?;
     let inputs = figures.inputs.clone();
     let query = options.query(figures.clock.now(), inputs.defaults(), "").map_err(ApiError::bad_query)?;
-    let compute = move || {
-        let mut report = inputs.reader.report(&query)?;
+    let asked = query.clone();
+    let read = move || inputs.reader.dataset(asked.data_since(), asked.until);
+    let compute = move |dataset: Dataset| {
+        let mut report = compute_report(&query, &dataset);
         if let Some(sort_by) = sort_by {
             sort_by.sort(&mut report);
         }
-        Ok(report)
+        report
     };
-    figures.compute_lock.take(compute).await.map(Json)
+    figures.compute_lock.take_in_steps(read, compute).await.map(Json)
 }

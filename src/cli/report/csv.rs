@@ -1,17 +1,20 @@
 //! CSV for spreadsheets. Each figure has its own column, with the name that it has in the JSON.
 
+use std::fmt;
+
 use super::change::{Compared, compared};
 use super::format::{TOTAL, has_total};
 use crate::domain::figures::list::{FIGURES, Part};
 use crate::domain::figures::{FigureChange, Report, Row};
 use crate::domain::printable::printable;
 
-/// The report as CSV (RFC 4180): a header and a line for each row. A figure without data is an empty cell.
+/// Writes the report as CSV (RFC 4180): a header and a line for each row. A figure without data is an empty cell. Each
+/// line is written as soon as it is made, because a report may have a million of them.
 ///
 /// Keys are written unchanged, because programs compare them with names from other sources. A key such as `=1+1` is
 /// quoted, but a spreadsheet may still take it for a formula: import the column as text. On a terminal (`is_terminal`)
 /// control characters in keys are shown as dots, because they could steer the terminal.
-pub(super) fn csv(report: &Report, is_terminal: bool) -> String {
+pub(super) fn write_csv(out: &mut dyn fmt::Write, report: &Report, is_terminal: bool) -> fmt::Result {
     let of_figures = FIGURES.iter().flat_map(|figure| Part::ALL.map(|part| figure.name_of(part)));
     let compared = compared(report);
     let of_changes = compared
@@ -25,7 +28,19 @@ pub(super) fn csv(report: &Report, is_terminal: bool) -> String {
     });
     let total = has_total(report).then(|| cells(TOTAL, &report.total, &compared));
     let lines = std::iter::once(header).chain(rows).chain(total);
-    lines.map(|cells: Vec<String>| cells.join(",") + "\r\n").collect()
+    for cells in lines {
+        let cells: Vec<String> = cells;
+        write!(out, "{}\r\n", cells.join(","))?;
+    }
+    Ok(())
+}
+
+/// The same as a text.
+#[cfg(test)]
+pub(super) fn csv(report: &Report, is_terminal: bool) -> String {
+    let mut text = String::new();
+    write_csv(&mut text, report, is_terminal).unwrap();
+    text
 }
 
 /// Ends of the names of the columns of a change.

@@ -1,5 +1,7 @@
 //! Markdown for web pages: one table with the figures of the terminal's tables, as GitHub and GitLab show it.
 
+use std::fmt;
+
 use super::change::compared;
 use super::format::{TOTAL, figure, has_total, heading, key, period, subject};
 use super::other_envs::{deployed_elsewhere, other_envs};
@@ -7,8 +9,9 @@ use crate::domain::figures::list::{FIGURES, Figure};
 use crate::domain::figures::{Report, Row};
 use crate::domain::printable::printable;
 
-/// The report as a table in Markdown, below the heading with period and env.
-pub(super) fn markdown(report: &Report) -> String {
+/// Writes the report as a table in Markdown, below the heading with period and env. Each line is written as soon as it is
+/// made.
+pub(super) fn write_markdown(out: &mut dyn fmt::Write, report: &Report) -> fmt::Result {
     let period_title = report.interval.map(|_| "Period");
     let compared = compared(report);
     let lead: Vec<&str> =
@@ -35,9 +38,23 @@ pub(super) fn markdown(report: &Report) -> String {
         std::iter::once(TOTAL.to_owned()).chain(blanks).chain(numbers(&report.total)).collect()
     });
     let lines = [titles, rules].into_iter().chain(rows).chain(total);
-    let table: String = lines.map(|cells: Vec<String>| ["| ", &cells.join(" | "), " |\n"].concat()).collect();
-    let hint = other_envs(report).or_else(|| deployed_elsewhere(report)).map(|hint| escaped(&hint) + "\n");
-    [escaped(&heading(report)), table].into_iter().chain(hint).collect::<Vec<_>>().join("\n\n")
+    write!(out, "{}\n\n", escaped(&heading(report)))?;
+    for cells in lines {
+        let cells: Vec<String> = cells;
+        writeln!(out, "| {} |", cells.join(" | "))?;
+    }
+    match other_envs(report).or_else(|| deployed_elsewhere(report)) {
+        Some(hint) => write!(out, "\n\n{}\n", escaped(&hint)),
+        None => Ok(()),
+    }
+}
+
+/// The same as a text.
+#[cfg(test)]
+pub(super) fn markdown(report: &Report) -> String {
+    let mut text = String::new();
+    write_markdown(&mut text, report).unwrap();
+    text
 }
 
 /// Escapes a text, so that it makes no cell, line, link, image or tag of its own.

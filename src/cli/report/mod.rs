@@ -10,15 +10,19 @@ mod text;
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
+#[cfg(test)]
 use self::csv::csv;
+use self::csv::write_csv;
 pub(super) use self::format::in_unit;
+#[cfg(test)]
 use self::markdown::markdown;
+use self::markdown::write_markdown;
 use self::other_envs::{deployed_elsewhere, other_envs};
 pub(super) use self::text::table;
 use self::text::write_tables;
 use super::command_error::CommandError;
 use super::options::{one_of, report_defaults};
-use super::table::{is_terminal, print_err, print_in_parts, print_json, print_out, width};
+use super::table::{is_terminal, print_err, print_in_parts, print_json, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::figures::{Grouping, Interval, ReportOptions, SortBy};
@@ -99,22 +103,20 @@ pub(super) fn run(options: &ReportCommand, config: &Config) -> Result<(), Comman
     if let Some(sort_by) = options.sort {
         sort_by.sort(&mut report);
     }
-    let text = match options.format {
+    match options.format {
         ReportFormat::Table => {
             let periods = query.intervals();
             print_in_parts(|out| write_tables(out, &report, &periods, width()));
-            return Ok(());
         }
-        ReportFormat::Json => return Ok(print_json(&report)?),
+        ReportFormat::Json => print_json(&report)?,
         ReportFormat::Csv => {
             if let Some(hint) = other_envs(&report).or_else(|| deployed_elsewhere(&report)) {
                 print_err(hint);
             }
-            csv(&report, is_terminal())
+            print_in_parts(|out| write_csv(out, &report, is_terminal()));
         }
-        ReportFormat::Markdown => markdown(&report),
-    };
-    print_out(text.trim_end());
+        ReportFormat::Markdown => print_in_parts(|out| write_markdown(out, &report)),
+    }
     Ok(())
 }
 
