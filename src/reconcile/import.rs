@@ -95,19 +95,22 @@ impl Import {
     pub async fn step(&self, order: ImportOrder) -> Result<ImportStep, BackfillError> {
         self.next_caller.notify_waiters();
         let mut slices = self.state.lock().await;
-        let order = ImportOrder { at: whole(order.at), ..order };
+        // Slices begin with a second.
+        let (asked_at, order) = (order.at, ImportOrder { at: whole(order.at), ..order });
         let mut step = ImportStep::begin(order.at);
         let result = tokio::select! {
             result = self.advance(&mut slices, order, &mut step) => result,
             () = self.next_caller.notified() => return Err(BackfillError::TakenOver),
         };
+        let has_progress = step.at > order.at;
+        step.at = step.at.max(asked_at);
         match result {
             Ok(()) => Ok(step),
             Err(StepError::List(ListError::Wait(wait))) => {
                 Ok(ImportStep { wait_seconds: Some(wait.as_secs()), ..step })
             }
             // What the earlier slices have changed is told.
-            Err(StepError::List(error)) if step.at > order.at => {
+            Err(StepError::List(error)) if has_progress => {
                 Ok(ImportStep { failed: Some(error.to_string()), ..step })
             }
             Err(StepError::List(error)) => Err(BackfillError::NoAnswer(error.to_string())),

@@ -210,8 +210,10 @@ async fn a_wait_that_datadog_asks_for_is_kept() {
     let datadog = some().await;
     let configuration = datadog.entry("datadog");
     let daemon = Daemon::start(&configuration).await;
-    datadog.held(|held| held.script = [200, 200, 429, 200, 429, 429].into());
-    let output = run(&Program::of(&daemon), &configuration, &[]);
+    datadog.held(|held| held.script = [429, 200, 200, 200, 429, 200, 429, 429].into());
+    // Slices begin with a second, and the period need not.
+    let period = ["import", "datadog", "--since", "2026-01-01T00:00:00.5Z", "--until", "2026-11-19"];
+    let output = Program::of(&daemon).run(&configuration, &period);
     assert!(output.status.success(), "{output:?}");
     assert!(stderr(&output).contains("Datadog asks to wait for 0 s"), "{output:?}");
     assert_eq!(daemon.failures().await.len(), 3);
