@@ -49,7 +49,10 @@ fn main() -> anyhow::Result<()> {
     };
     let is_number = |word: &str| word.parse::<usize>().is_ok();
     let is_load = |word: &str| word.parse::<usize>().is_err();
-    for load in [Load::Triggered, Load::Lives].into_iter().filter(|load| wanted(load.word(), is_load)) {
+    for load in [Load::Triggered, Load::Lives, Load::Deployments]
+        .into_iter()
+        .filter(|load| wanted(load.word(), is_load))
+    {
         println!("{}", load.title());
         println!("{HEADING}");
         let chosen = |(connections, _): &(usize, usize)| wanted(&connections.to_string(), is_number);

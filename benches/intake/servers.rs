@@ -61,7 +61,8 @@ impl Bare {
             std::hint::black_box(body.len());
             (StatusCode::ACCEPTED, "{\"status\":\"accepted\"}")
         };
-        let router = Router::new().route("/webhooks/pagerduty", post(read));
+        let router =
+            Router::new().route("/webhooks/pagerduty", post(read)).route("/webhooks/github", post(read));
         runtime.spawn(async move { axum::serve(listener, router).await });
         Ok(Self { address, _runtime: runtime })
     }
@@ -150,9 +151,10 @@ impl Daemon {
 fn configuration(load: Load, runtime: &Runtime, seen: mpsc::Sender<Instant>) -> anyhow::Result<String> {
     let base = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-         [pagerduty]\nsigning_secrets = [{{ value = \"{SECRET}\" }}]\n"
+         [pagerduty]\nsigning_secrets = [{{ value = \"{SECRET}\" }}]\n\
+         [github]\nsigning_secrets = [{{ value = \"{SECRET}\" }}]\n"
     );
-    if load == Load::Triggered {
+    if load != Load::Lives {
         return Ok(base);
     }
     let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;

@@ -182,14 +182,16 @@ async fn a_change_of_the_clock_holds_nothing_up() {
             daemon.until(|store| store.answered_with(status) > 0).await;
             assert!(daemon.probe().last_due_at_ns() >= time(at).as_nanos());
             daemon.clock.set(time(then));
+            // Minutes, not years. No more of them, however long the loop of a busy machine takes to see the clock.
+            let mut minutes = 0..30;
             let again = eventually("another request", async || {
-                daemon.clock.advance(Duration::from_mins(1));
+                if minutes.next().is_some() {
+                    daemon.clock.advance(Duration::from_mins(1));
+                }
                 daemon.get("/healthz").await;
                 backend.try_next()
             });
             assert_eq!(again.await.bytes, first.bytes);
-            // It took minutes, not years.
-            assert!(daemon.clock.now() < time(then).saturating_add(Duration::from_hours(1)));
             settled(&daemon, "sent").await;
         }
     }
