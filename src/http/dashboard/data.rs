@@ -13,6 +13,7 @@ use crate::http::boards::Board;
 use crate::http::cached_figures::Computed;
 use crate::http::requests::LastRequests;
 use crate::store::{OpenNow, StoreGauges, StoreOutage};
+use crate::telemetry::deployment_reading::DeploymentReadingState;
 use crate::telemetry::reconciliation::ReconciliationState;
 
 /// Everything that the first page shows.
@@ -51,6 +52,8 @@ pub(super) struct DashboardData {
     pub(super) gauges: StoreGauges,
     /// Last results of the reconciliation with PagerDuty. `None` if its REST API is not configured.
     pub(super) reconciliation: Option<ReconciliationState>,
+    /// Last results of reading deployments, for each API that is configured.
+    pub(super) deployment_readings: Vec<DeploymentReadingState>,
     /// End of the validity of the public listener's certificate. `None`: it has no TLS.
     pub(super) certificate_expiry: Option<Timestamp>,
     /// Time and mistakes of the last reload. `None` if it was not refused.

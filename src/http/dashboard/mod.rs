@@ -11,6 +11,7 @@ mod deployment_csv;
 mod deployment_failures;
 pub(super) mod deployment_page;
 mod deployment_query;
+mod deployment_reading;
 mod deployment_table;
 pub(super) mod deployments;
 mod failure_table;
@@ -136,6 +137,7 @@ impl Dashboard {
         let webhook_paths =
             self.requests.sources().iter().map(|source| source.webhooks.path.clone()).collect();
         let reconciliation = self.metrics.reconciliation.state();
+        let deployment_readings = self.metrics.deployment_readings.states();
         let certificate_expiry = self.metrics.certificate_expiry();
         let reload_refused = self.metrics.reloads.last_refused();
         let gauges_computed_at = self.figures.gauges_computed_at();
@@ -159,6 +161,7 @@ impl Dashboard {
                 backends,
                 gauges: reader.gauges()?,
                 reconciliation,
+                deployment_readings,
                 certificate_expiry,
                 reload_refused,
                 trouble,
