@@ -7,7 +7,7 @@ use super::story_tables::{attempts, events, reasons, table};
 use super::table::Column;
 use crate::domain::deployment::Deployment;
 use crate::domain::printable::printable;
-use crate::store::DeploymentStory;
+use crate::store::{DeploymentStory, ReceivedEvent};
 
 /// The story as text for people.
 pub(super) fn text(story: &DeploymentStory, width: usize) -> String {
@@ -21,10 +21,16 @@ pub(super) fn text(story: &DeploymentStory, width: usize) -> String {
         Some(heading(&view.deployment, width)),
         values(&view.deployment, width),
         reasons(&story.why, &names, width),
-        events(&story.events, |event| event.event_type.clone(), width),
+        events(&story.events, |event| with_origin(event, story), width),
         attempts(&story.attempts, width),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// Type of an event, with a remark if no webhook told it.
+fn with_origin(event: &ReceivedEvent, story: &DeploymentStory) -> String {
+    let was_read = event.was_read(&story.deployment.source);
+    if was_read { format!("{} (read, no webhook)", event.event_type) } else { event.event_type.clone() }
 }
 
 fn heading(deployment: &Deployment, width: usize) -> String {

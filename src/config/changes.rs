@@ -110,11 +110,12 @@ impl Config {
             .into_iter()
             .flat_map(|list| list.secrets.iter().map(move |secret| (list.key.to_owned(), secret)));
         let of_api = self.pagerduty.api.iter().map(|api| ("pagerduty.api.token".to_owned(), &api.token));
+        let of_deployments = self.deployment_tokens().map(|(key, token)| (key.to_owned(), token));
         let of_backends = self.backend.iter().flat_map(|entry| {
             let name = entry.name.get_ref().as_str();
             entry.secrets().map(move |(key, secret)| (format!("{}.{key}", backend_key(name)), secret))
         });
-        of_lists.chain(of_api).chain(of_backends)
+        of_lists.chain(of_api).chain(of_deployments).chain(of_backends)
     }
 
     /// Differences from this configuration, with which the daemon runs, to a new one. `unshown`: keys whose values differ

@@ -5,9 +5,11 @@ mod backend_url;
 pub mod changes;
 mod clean;
 mod deployment;
+pub(crate) mod deployment_api;
 mod environment;
 mod findings;
 mod github;
+mod github_api_url;
 mod gitlab;
 mod host;
 mod list;
@@ -48,6 +50,7 @@ pub use clean::NotASecret;
 pub use deployment::DeploymentSection;
 pub use environment::{journal_stream, socket_names};
 pub use github::GitHubSection;
+pub use github_api_url::GitHubApiUrl;
 pub use gitlab::GitLabSection;
 pub use host::HostName;
 pub use list::List;
@@ -109,7 +112,7 @@ pub struct Config {
     pub failure: FailureSection,
     /// Event API.
     pub events_api: EventsApiSection,
-    /// Webhooks of GitHub. `None`: they are off.
+    /// Webhooks of GitHub, and its API. `None`: both are off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub github: Option<GitHubSection>,
     /// Webhooks of GitLab. `None`: they are off.
@@ -212,6 +215,7 @@ impl Config {
         let of_backends = self.backend.iter_mut().flat_map(BackendSection::secrets_mut);
         of_backends.for_each(|secret| secret.resolve_path(folder));
         self.listener_secrets_mut().for_each(|secret| secret.resolve_path(folder));
+        self.deployment_tokens_mut().for_each(|secret| secret.resolve_path(folder));
         if let Some(api) = &mut self.pagerduty.api {
             api.token.resolve_path(folder);
         }
@@ -227,6 +231,7 @@ impl Config {
         let of_backends = config.backend.iter_mut().flat_map(BackendSection::secrets_mut);
         of_api.chain(of_backends).for_each(|secret| secret.load_credential(&folder));
         config.listener_secrets_mut().for_each(|secret| secret.load_credential(&folder));
+        config.deployment_tokens_mut().for_each(|secret| secret.load_credential(&folder));
         config.server.tls.iter_mut().for_each(|tls| tls.load_credentials(&folder));
         config
     }

@@ -167,7 +167,7 @@ bounded_durations! {
     Retention, "730d" = 730 * 86_400, Duration::from_hours(72).., "must be at least 3d";
     /// Longest time of an attempt.
     Timeout, "10s" = 10, Duration::from_millis(100).., "must be at least 100ms";
-    /// Time between two reconciliations with PagerDuty.
+    /// Time between two readings of an API: PagerDuty's, or one with deployments.
     ReconcileEvery, "15m" = 900, Duration::from_mins(1)..=Duration::from_hours(24), "must be from 1m to 24h";
 }
 

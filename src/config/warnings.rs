@@ -51,7 +51,10 @@ impl Config {
 
     fn warn_of_deployment_sources(&self, findings: &mut Findings<'_>) {
         if self.github.as_ref().is_some_and(|section| !section.is_on()) {
-            findings.about("github", "has no signing_secrets: webhooks of GitHub are not received");
+            findings.about(
+                "github",
+                "has neither signing_secrets nor a token: no deployments of GitHub are received or read",
+            );
         }
         if self.gitlab.as_ref().is_some_and(|section| !section.is_on()) {
             findings.about(

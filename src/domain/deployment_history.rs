@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::deployment_event::{DeploymentFacts, DeploymentState};
-use super::event::Event;
+use super::event::{Event, Origin};
 use super::timestamp::{Timestamp, nanos};
 
 /// An event, without the facts that can no longer matter.
@@ -15,6 +15,8 @@ struct Entry {
     at: Timestamp,
     state: DeploymentState,
     id: String,
+    #[serde(default, skip_serializing_if = "Origin::is_sent")]
+    origin: Origin,
     facts: DeploymentFacts,
 }
 
@@ -25,6 +27,16 @@ type Position<'a> = (Timestamp, u8, usize, &'a str);
 impl Entry {
     fn position(&self) -> Position<'_> {
         (self.at, self.state.rank(), self.id.len(), &self.id)
+    }
+
+    /// `true` if this event was read from the source's API, and the other one is the same event as it was sent. An API
+    /// that does not tell the exact time tells only the beginning of the id.
+    fn is_copy_of(&self, sent: &Self) -> bool {
+        let rest = sent.id.strip_prefix(&self.id);
+        !self.origin.is_sent()
+            && sent.origin.is_sent()
+            && self.state == sent.state
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
     }
 }
 
@@ -67,16 +79,31 @@ impl DeploymentHistory {
             at: event.occurred_at,
             state: about.state,
             id: event.id.clone(),
+            origin: event.origin,
             facts: about.facts.clone(),
         };
-        let Err(index) = self.entries.binary_search_by(|other| other.position().cmp(&entry.position()))
-        else {
-            return false;
-        };
         let before = self.clone();
-        self.entries.insert(index, entry);
+        self.add(entry);
         self.drop_irrelevant();
         *self != before
+    }
+
+    /// Adds an event. If it is known as it was sent and as it was read, the sent one counts. Facts that only the other one
+    /// has are kept.
+    fn add(&mut self, mut entry: Entry) {
+        if let Some(sent) = self.entries.iter_mut().find(|sent| entry.is_copy_of(sent)) {
+            return sent.facts.fill_from(&entry.facts);
+        }
+        self.entries.retain(|read| {
+            let is_copy = read.is_copy_of(&entry);
+            if is_copy {
+                entry.facts.fill_from(&read.facts);
+            }
+            !is_copy
+        });
+        if let Err(index) = self.entries.binary_search_by(|other| other.position().cmp(&entry.position())) {
+            self.entries.insert(index, entry);
+        }
     }
 
     /// `true` if no event was added.

@@ -81,6 +81,11 @@ impl RepositoryGlob {
         &self.0
     }
 
+    /// The only name that matches, in lower case. `None` if the pattern has a `*`.
+    pub fn single(&self) -> Option<&str> {
+        Some(self.as_str()).filter(|pattern| !pattern.contains('*'))
+    }
+
     /// Regular expression that matches the same names in lower case.
     pub(super) fn to_expression(&self) -> String {
         let parts: Vec<String> = self.0.split('*').map(regex::escape).collect();

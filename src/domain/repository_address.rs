@@ -12,6 +12,19 @@ pub fn is_same_repository(one: &str, other: &str) -> bool {
     comparable(one) == comparable(other)
 }
 
+/// Full name of the repository at an address, if it is on this host. In lower case.
+///
+/// ```
+/// # use pagerduty_dora::domain::repository_address::name_on;
+/// assert_eq!(name_on("git@github.com:Acme/checkout.git", "github.com").as_deref(), Some("acme/checkout"));
+/// assert_eq!(name_on("https://gitlab.com/acme/checkout", "github.com"), None);
+/// ```
+pub fn name_on(address: &str, host: &str) -> Option<String> {
+    let address = comparable(address);
+    let name = address.strip_prefix(&host.to_lowercase())?.strip_prefix('/')?;
+    name.contains('/').then(|| name.to_owned())
+}
+
 fn comparable(address: &str) -> String {
     let address = address.trim();
     let (has_scheme, rest) = address.split_once("://").map_or((false, address), |(_, rest)| (true, rest));

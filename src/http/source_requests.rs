@@ -142,10 +142,12 @@ impl SourceRequests {
         self.metrics.intake.webhook(Some(self.name()), status);
     }
 
-    /// Has incidents read from the source's API soon, if they may be lost. Nothing reads deployments.
+    /// Has incidents or deployments read from the source's API soon, if they may be lost.
     fn want_reconciliation(&self) {
         if self.webhooks.source.incidents_of.is_some() {
             self.metrics.reconciliation.want();
+        } else {
+            self.metrics.deployment_readings.want(self.webhooks.source);
         }
     }
 

@@ -1,4 +1,5 @@
-//! Reconciliation with PagerDuty: its REST API tells what webhooks have missed.
+//! Reconciliation with PagerDuty: its REST API tells what webhooks have missed. `deployments.rs` does the same with the
+//! APIs of GitHub and GitLab.
 //!
 //! A look asks for the incidents that changed since the last one, and for those that are open, here or at PagerDuty.
 //! Each is read whole, and what is new becomes events of a source of its own. So a webhook that was lost is repaired,
@@ -6,6 +7,9 @@
 
 mod backfill;
 mod care;
+mod deployments;
+mod deployments_log;
+mod deployments_look;
 mod found;
 mod import;
 mod log;
@@ -22,6 +26,7 @@ use tokio::sync::watch;
 
 pub use self::backfill::Backfill;
 pub use self::care::SubscriptionCare;
+pub use self::deployments::{DeploymentReader, NamedRepositories};
 pub use self::import::Import;
 use self::log::ReconcileLog;
 use self::look::{DELIVERY, FailedInARow};

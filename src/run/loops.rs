@@ -16,7 +16,10 @@ use crate::backend::Backend;
 use crate::config::changes::Reloaded;
 use crate::domain::forwarding::Destination;
 use crate::forward::Forwarder;
-use crate::reconcile::{Reconciler, RelatedChangesLoop, SubscriptionCare};
+use crate::reconcile::{
+    DeploymentReader, NamedRepositories, Reconciler, RelatedChangesLoop, SubscriptionCare,
+};
+use crate::sources::github;
 
 /// All loops.
 pub(super) struct Loops {
@@ -26,6 +29,8 @@ pub(super) struct Loops {
     retired_forwarders: BTreeMap<String, Loop>,
     /// Loops that ask PagerDuty's REST API.
     pagerduty: Vec<Loop>,
+    /// Loop that reads deployments from GitHub.
+    github: Option<Loop>,
     retention: Option<Loop>,
     /// Warnings before the certificate expires.
     expiry: Option<Loop>,
@@ -84,6 +89,7 @@ impl Loops {
             forwarders: BTreeMap::new(),
             retired_forwarders: BTreeMap::new(),
             pagerduty: Vec::new(),
+            github: None,
             retention: None,
             expiry: None,
             watchdog,
@@ -100,6 +106,9 @@ impl Loops {
         self.forward(parts, setup, is_same);
         if has_new_outgoing || has_changed("pagerduty.api") || has_changed("pagerduty.path") {
             self.ask_pagerduty(parts, setup);
+        }
+        if has_new_outgoing || ["github", "deployment", "service"].into_iter().any(has_changed) {
+            self.read_github(parts, setup);
         }
         if has_changed("server.tls") {
             self.warn_of_expiry(parts, setup);
@@ -186,12 +195,43 @@ impl Loops {
         ];
     }
 
+    /// Replaces the loop that reads deployments from GitHub.
+    fn read_github(&mut self, parts: &Parts, setup: &Setup) {
+        let replaced = self.github.take();
+        let (readings, source) = (&parts.metrics.deployment_readings, &github::SOURCE);
+        let (Some(api), Some(section)) = (&setup.github, &setup.config.github) else {
+            readings.end(source);
+            return replaced.iter().for_each(Loop::order_stop);
+        };
+        let wanted = readings.begin(source);
+        let reader = DeploymentReader {
+            api: api.clone(),
+            store: parts.store.clone(),
+            reader: parts.deployments_reader.clone(),
+            clock: Arc::clone(&parts.clock),
+            metrics: Arc::clone(&parts.metrics),
+            every: section.poll.get(),
+            named: NamedRepositories {
+                names: setup.config.repositories_in_tables(source.name.as_str()),
+                addresses: setup.config.repositories_of_services(),
+            },
+        };
+        let thread = &parts.api_thread.handle;
+        self.github = Some(Loop::start(thread, replaced, |stop| reader.run(stop, wanted)));
+    }
+
     /// Ends all loops, and waits until they have finished their work.
     pub(super) async fn end(self) {
-        let Self { forwarders, retired_forwarders, pagerduty, retention, expiry, watchdog, .. } = self;
+        let Self { forwarders, retired_forwarders, pagerduty, github, retention, expiry, watchdog, .. } =
+            self;
         let forwarders = forwarders.into_values().chain(retired_forwarders.into_values());
-        let all: Vec<Loop> =
-            forwarders.chain(pagerduty).chain(retention).chain(expiry).chain(watchdog).collect();
+        let all: Vec<Loop> = forwarders
+            .chain(pagerduty)
+            .chain(github)
+            .chain(retention)
+            .chain(expiry)
+            .chain(watchdog)
+            .collect();
         all.iter().for_each(Loop::order_stop);
         for each in all {
             each.ended().await;

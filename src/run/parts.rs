@@ -32,6 +32,8 @@ pub(super) struct Parts {
     pub(super) reconciliation_reader: Reader,
     /// Reader of the loop for related changes.
     pub(super) related_changes_reader: Reader,
+    /// Reader of the loops that read deployments.
+    pub(super) deployments_reader: Reader,
     /// Thread for requests to PagerDuty's REST API.
     pub(super) api_thread: ApiThread,
     /// Memory for the bodies of requests.
@@ -66,6 +68,7 @@ impl Parts {
             figures: FiguresReader::open(path)?,
             reconciliation_reader: Reader::open(path)?,
             related_changes_reader: Reader::open(path)?,
+            deployments_reader: Reader::open(path)?,
             api_thread: ApiThread::start().map_err(RunError::Thread)?,
             budget: BodyBudget::default(),
             token: Arc::new(Token::new().map_err(RunError::Random)?),

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::tls::tls;
 use crate::backend::{Backend, Outgoing, SetupError};
+use crate::config::deployment_api::GITHUB_TOKEN;
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
 use crate::config::{self, Config, Problem, Secret};
+use crate::sources::github::rest::GitHubApi;
 use crate::sources::pagerduty::rest::RestClient;
 
 /// Client of PagerDuty's REST API. `None` if it is not configured.
@@ -18,6 +20,18 @@ pub(crate) fn rest_client(config: &Config, outgoing: &Outgoing) -> Result<Option
     };
     let client = RestClient::new(api, token, outgoing);
     client.map(Some).map_err(|error| config.locate(Problem::with_key(PAGERDUTY_TOKEN, error)))
+}
+
+/// Client of GitHub's REST API. `None` if it is not configured.
+///
+/// # Errors
+/// The token cannot be fetched or used.
+pub(crate) fn github_api(config: &Config, outgoing: &Outgoing) -> Result<Option<GitHubApi>, Problem> {
+    let (Some(section), Some(token)) = (&config.github, config.fetch_deployment_token(GITHUB_TOKEN)?) else {
+        return Ok(None);
+    };
+    let client = GitHubApi::new(section, token, outgoing);
+    client.map(Some).map_err(|error| config.locate(Problem::with_key(GITHUB_TOKEN, error)))
 }
 
 /// Proxy and trusted certificates for requests to backends and APIs.
@@ -41,6 +55,7 @@ pub(crate) fn problems(config: &Config) -> Vec<Problem> {
         }
     };
     problems.extend(rest_client(config, &outgoing).err());
+    problems.extend(github_api(config, &outgoing).err());
     for entry in &config.backend {
         let errors = backend(entry, &outgoing).err().unwrap_or_default();
         // The check of the configuration itself reports a missing secret.
@@ -96,6 +111,10 @@ pub(super) fn warn(config: &Config) {
     }
     if let Some(warning) = config.pagerduty.api.as_ref().and_then(|api| api.token.warning()) {
         tracing::warn!("{PAGERDUTY_TOKEN}: {warning}");
+    }
+    for (key, warning) in config.deployment_tokens().filter_map(|(key, token)| Some((key, token.warning()?)))
+    {
+        tracing::warn!("{key}: {warning}");
     }
     for entry in &config.backend {
         for (key, warning) in entry.secrets().filter_map(|(key, secret)| Some((key, secret.warning()?))) {

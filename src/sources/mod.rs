@@ -3,6 +3,7 @@
 //! A source is a module with a name and three functions. `verify` verifies the bytes of a request, `heading` parses the
 //! fields that are needed to store the event, and `parse` parses the whole event. Sources know nothing of each other.
 
+pub mod deployment_api;
 pub mod github;
 pub mod gitlab;
 mod hmac_keys;
@@ -23,8 +24,13 @@ use crate::domain::source::{Source, Sources};
 pub const ALL: Sources = Sources::new(TABLE);
 
 /// The order decides which of two sources counts that tell of the same deployment: the earlier one.
-static TABLE: &[&Source] =
-    &[&pagerduty::SOURCE, &pagerduty::reading::SOURCE, &github::SOURCE, &gitlab::SOURCE];
+static TABLE: &[&Source] = &[
+    &pagerduty::SOURCE,
+    &pagerduty::reading::SOURCE,
+    &github::SOURCE,
+    &github::reading::SOURCE,
+    &gitlab::SOURCE,
+];
 
 /// Webhooks of every source that is configured.
 pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Vec<Webhooks> {

@@ -46,8 +46,10 @@ pub use read::{
     DeploymentPage, DeploymentStory, FailureFilter, FailurePage, FiguresReader, ForwardState, Forwarded,
     FoundId, FoundKind, Growth, ListedFailure, ListedGroup, OpenNow, OutboxFilter, OutboxGauge, OutboxPage,
     OutboxRow, QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody, Reader, ReceivedEvent,
-    StoreGauges, Story, StoryContext, TimedFailure, TimedFailureFilter, TimedFailures, UnknownBackend,
+    StoreGauges, Story, StoryContext, TimedFailure, TimedFailureFilter, TimedFailures, UnfinishedDeployment,
+    UnknownBackend,
 };
+pub use state::read_deployments::ReadDeployments;
 pub use state::reading::ReadIncident;
 pub use state::reevaluate::{ReevaluatePart, ReevaluatePlace, ReevaluateSpan, ReevaluatedBatch};
 pub use state::submission::Submitted;
@@ -76,7 +78,7 @@ use engine::writer::Writer;
 use facts::{event, quarantine, record, related_changes};
 use outbox::{backfill, import, reconcile};
 use pending::{NewJob, Pending, Work};
-use state::{duplicates, fold, merge_group, reading, reevaluate, renew, submission};
+use state::{duplicates, fold, merge_group, read_deployments, reading, reevaluate, renew, submission};
 
 /// Work of the writer on stored events, and at the end of a transaction.
 const HOOKS: Hooks = Hooks {
@@ -183,6 +185,18 @@ impl Store {
         unread: BTreeSet<IncidentId>,
     ) -> Result<(), StoreError> {
         self.queue(move |session| reading::end_look(session, at, &unread)).await
+    }
+
+    /// Stores those events about deployments that were read from a source's API and that no webhook has told. Returns their
+    /// number. A power loss before the next [`Self::set_deployments_read`] may lose them.
+    pub async fn record_read_deployments(&self, read: ReadDeployments) -> Result<usize, StoreError> {
+        let work = move |session: &mut Session<'_>| read_deployments::record(session, &read);
+        self.send(Pending::boxed(WriteKind::Background, work)).await
+    }
+
+    /// Notes that everything that the source's API tells of a repository's deployments up to this time is stored.
+    pub async fn set_deployments_read(&self, repository: String, up_to: Timestamp) -> Result<(), StoreError> {
+        self.queue(move |session| read_deployments::end(session, &repository, up_to)).await
     }
 
     /// Stores what a part of a backfill tells, or finds out what that would change. Webhooks are stored in between. A

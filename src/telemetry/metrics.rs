@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 
 use super::backends::{BackendLabels, Backends};
 use super::connections::Connections;
+use super::deployment_reading::DeploymentReadings;
 use super::intake::IntakeMetrics;
 use super::process::Process;
 use super::reconciliation::Reconciliation;
@@ -75,6 +76,8 @@ pub struct Metrics {
     pub store: StoreMetrics,
     /// Reconciliation with PagerDuty.
     pub reconciliation: Reconciliation,
+    /// Reading of deployments from the APIs of GitHub and GitLab.
+    pub deployment_readings: DeploymentReadings,
     of_backends: Backends,
     backends: Mutex<Vec<String>>,
 }
@@ -104,6 +107,7 @@ impl Metrics {
             reloads: Reloads::default(),
             store: StoreMetrics::default(),
             reconciliation: Reconciliation::default(),
+            deployment_readings: DeploymentReadings::default(),
             of_backends: Backends::default(),
             backends: Mutex::default(),
         };
@@ -113,6 +117,7 @@ impl Metrics {
         metrics.connections.register(&mut metrics.registry);
         metrics.store.register(&mut metrics.registry);
         metrics.reconciliation.register(&mut metrics.registry);
+        metrics.deployment_readings.register(&mut metrics.registry);
         metrics.registry.register_collector(Box::new(Process::default()));
         Arc::new(metrics)
     }

@@ -2,6 +2,7 @@
 
 mod backends;
 pub mod connections;
+pub mod deployment_reading;
 pub mod dora;
 pub mod intake;
 pub mod log_queue;

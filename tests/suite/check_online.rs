@@ -2,6 +2,7 @@
 
 mod backends;
 mod fakes;
+mod github;
 mod pagerduty;
 
 use std::process::Command;

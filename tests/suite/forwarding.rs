@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use pagerduty_dora::clock::Clock;
 use serde_json::json;
 
 use crate::harness::{Backend, Daemon, KEY, Request, event_of, eventually, fixture, time};

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Value, json};
 
+use crate::deployment_webhooks::both;
 use crate::harness::{Backend, Daemon, event_of, eventually};
 
 const DASHBOARD: &str = include_str!("../../packaging/grafana/pagerduty-dora.json");
@@ -148,7 +149,10 @@ impl Exported {
 /// `/metrics` of a daemon in which every metric has a series.
 async fn metrics() -> String {
     let mut backend = Backend::start().await;
-    let daemon = Daemon::start(&backend.entry("metrics")).await;
+    // Nobody listens there. A failed reading has all series, too.
+    let api = "[github]\nurl = \"http://127.0.0.1:9/api/v3\"\ntoken = { value = \"canary\" }\n";
+    let sources = both().replace("[github]\n", api);
+    let daemon = Daemon::start(&(backend.entry("metrics") + &sources)).await;
     let attributes =
         json!({ "service": "Checkout API", "team": "Payments", "started_at": "2026-11-01T09:30:00Z" });
     let deployed =

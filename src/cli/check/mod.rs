@@ -2,6 +2,7 @@
 //! Prints one line for each item.
 
 mod backends;
+mod deployment_apis;
 mod item;
 mod listeners;
 mod pagerduty;
@@ -20,6 +21,7 @@ use super::runtime::runtime;
 use super::table::print_out;
 use crate::catalog;
 use crate::clock::{Clock as _, SystemClock};
+use crate::config::deployment_api::GITHUB_TOKEN;
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
 use crate::config::{Config, Problem, Secret, SecretError};
 use crate::domain::printable::printable;
@@ -29,7 +31,7 @@ use crate::store::is_in_use;
 
 #[derive(Args)]
 pub(super) struct CheckOptions {
-    /// Do not ask PagerDuty and the backends
+    /// Do not ask PagerDuty, GitHub and the backends
     #[arg(long)]
     offline: bool,
     /// Read systemd's credentials from the folder of the configuration file, as the packaged unit does
@@ -65,10 +67,14 @@ pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), Command
     print_items(&items)
 }
 
-/// Asks PagerDuty and all backends at once, unless `is_offline`. The items are in the order of the configuration.
+/// Asks PagerDuty, GitHub and all backends at once, unless `is_offline`. The items are in the order of the configuration.
 async fn others(config: &Config, is_offline: bool) -> anyhow::Result<Vec<Item>> {
     let backends = backends::ask(config, is_offline);
-    let mut items = if is_offline { Vec::new() } else { pagerduty::check(config).await };
+    let mut items = Vec::new();
+    if !is_offline {
+        let (pagerduty, deployments) = tokio::join!(pagerduty::check(config), deployment_apis::check(config));
+        items.extend(pagerduty.into_iter().chain(deployments));
+    }
     for backend in backends {
         items.extend(backend.items(SystemClock.now()).await?);
     }
@@ -114,7 +120,7 @@ fn place(config: &Config) -> String {
     }
 }
 
-/// Checks the secrets of the public listener, and the token of PagerDuty's REST API.
+/// Checks the secrets of the public listener, and the tokens of PagerDuty's and GitHub's APIs.
 fn secrets(config: &Config) -> Vec<Item> {
     let mut items = Vec::new();
     for list in config.secret_lists() {
@@ -130,6 +136,14 @@ fn secrets(config: &Config) -> Vec<Item> {
             Item::new(PAGERDUTY_TOKEN, Finding::Wrong(without_key(&problem, PAGERDUTY_TOKEN)))
         }));
     }
+    items.extend(config.deployment_tokens().flat_map(|(key, token)| secret(key, token, token.fetch(1))));
+    let github = run::outgoing(config).and_then(|outgoing| run::github_api(config, &outgoing));
+    let is_fetched = config.fetch_deployment_token(GITHUB_TOKEN).is_ok();
+    let cannot_be_used = github.err().filter(|_| is_fetched);
+    items.extend(
+        cannot_be_used
+            .map(|problem| Item::new(GITHUB_TOKEN, Finding::Wrong(without_key(&problem, GITHUB_TOKEN)))),
+    );
     items
 }
 

@@ -129,6 +129,7 @@ impl Dashboard {
         let backends = self.backend_entries.iter().map(|entry| entry.name.clone()).collect();
         let (received, gauges_computed_at) = (self.requests.last(), self.figures.gauges_computed_at());
         let reconciliation = self.metrics.reconciliation.state();
+        let deployment_readings = self.metrics.deployment_readings.states();
         let certificate_expiry = self.metrics.certificate_expiry();
         let (reload_refused, trouble) = (self.metrics.reloads.last_refused(), self.store.trouble());
         move |reader| {
@@ -140,6 +141,7 @@ impl Dashboard {
                 gauges_computed_at,
                 backends,
                 reconciliation,
+                deployment_readings,
                 certificate_expiry,
                 reload_refused,
                 trouble,

@@ -1,11 +1,13 @@
-//! GitHub: signatures and the payload of `deployment_status` webhooks.
+//! GitHub: signatures and the payload of `deployment_status` webhooks, and its REST API.
 
 mod form;
 mod not_understood;
 pub mod payload;
 mod payload_values;
 mod ping;
+pub mod reading;
 mod refusal;
+pub mod rest;
 pub mod signature;
 
 use axum::http::header::USER_AGENT;

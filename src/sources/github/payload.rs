@@ -21,6 +21,8 @@ use crate::sources::text::{address, cleaned, host, text};
 
 /// Name under which GitHub's events are stored.
 pub(super) const NAME: SourceName = SourceName::new("github");
+/// Name under which events are stored that were read from GitHub's REST API.
+pub(super) const READ_NAME: SourceName = SourceName::new("githubapi");
 
 const DEPLOYMENT_STATUS: &str = "deployment_status";
 /// Type of the event that GitHub sends when a webhook is created, and when somebody tests it.
@@ -31,6 +33,11 @@ const OTHER: &str = "other";
 /// Parses a stored body, which was understood before. `None` if it is damaged.
 pub fn stored(body: &[u8]) -> Option<Event> {
     parse(body).ok()
+}
+
+/// Parses a body that was made of answers of the API.
+pub(super) fn parse_read(body: &[u8]) -> Result<Event, NotUnderstood> {
+    Ok(Event { origin: Origin::Read, ..parse(body)? })
 }
 
 /// The fields of a body that are needed to store the event, with the error as a message.

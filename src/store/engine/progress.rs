@@ -27,6 +27,11 @@ const EPOCH: &str = "epoch";
 /// Time of the last write that only proves that the store can be written.
 pub(in crate::store) const WRITTEN_AT: &str = "written_at_ns";
 
+/// Name of the time up to which the deployments of a repository were read from its source's API.
+pub(in crate::store) fn read_up_to(repository: &str) -> String {
+    format!("deployments_read_up_to_ns:{}", repository.to_lowercase())
+}
+
 /// A number; 0 until it is first set.
 pub(in crate::store) fn get(db: &Connection, name: &str) -> rusqlite::Result<i64> {
     let mut statement = db.prepare_cached("SELECT value FROM progress WHERE name = ?1")?;

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::delivery::Delivery;
 use crate::domain::event::Heading;
+use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::progress::{self, FOLDED_UP_TO, FORGOTTEN_UP_TO};
 use crate::store::engine::session::Session;
@@ -27,6 +28,17 @@ pub(in crate::store) fn insert(
         &*delivery.body,
     ];
     session.insert(SQL, parameters)
+}
+
+/// `true` if an event with this id is stored, or one whose id goes on with a colon.
+pub(in crate::store) fn is_stored(
+    session: &Session<'_>,
+    source: &SourceName,
+    event_id: &str,
+) -> rusqlite::Result<bool> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM event WHERE source = ?1 AND event_id = ?2)
+        OR EXISTS (SELECT 1 FROM event WHERE source = ?1 AND event_id > ?2 || ':' AND event_id < ?2 || ';')";
+    session.prepare(SQL)?.query_row([source.as_str(), event_id], |row| row.get(0))
 }
 
 /// Counts a duplicate of a stored event. `false` if the delivery has other facts; then nothing is counted.

@@ -29,6 +29,7 @@ mod reader;
 mod reconciled;
 mod reevaluate;
 mod related_changes;
+mod repositories;
 mod story;
 mod timed_failures;
 
@@ -48,5 +49,6 @@ pub use outbox::{OutboxFilter, OutboxPage, OutboxRow};
 pub use outbox_groups::{DeadRow, ListedGroup};
 pub use quarantine::{QuarantinePage, QuarantineRow, Quarantined, QuarantinedBody};
 pub use reader::Reader;
+pub use repositories::UnfinishedDeployment;
 pub use story::{AttemptRecord, ReceivedEvent, Story, StoryContext};
 pub use timed_failures::{TimedFailure, TimedFailureFilter, TimedFailures};

@@ -85,9 +85,10 @@ pub struct ReceivedEvent {
 }
 
 impl ReceivedEvent {
-    /// `true` if the program read it from the API of the incident's source, because no webhook had told it.
-    pub fn was_read(&self, incident_source: &SourceName) -> bool {
-        self.source != incident_source.as_str()
+    /// `true` if the program read it from the API of the source that the incident or deployment has, because no webhook
+    /// had told it.
+    pub fn was_read(&self, its_source: &SourceName) -> bool {
+        self.source != its_source.as_str()
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) mod fold;
 pub(super) mod links;
 pub(super) mod merge_group;
 mod reach;
+pub(super) mod read_deployments;
 pub(super) mod reading;
 pub(super) mod reevaluate;
 pub(super) mod renew;

@@ -25,7 +25,7 @@ use crate::http::dashboard::parts::links::{self, Failures};
 use crate::http::dashboard::parts::page::{Place, Section, facts, heading, notice, page, way_back};
 use crate::http::dashboard::parts::site::Site;
 use crate::http::deployments::{DeploymentLookup, DeploymentStoryLookup, UNKNOWN_DEPLOYMENT};
-use crate::store::DeploymentStory;
+use crate::store::{DeploymentStory, ReceivedEvent};
 
 /// Field of a decision whose value is the id of a failure that the deployment caused (`domain/explain_deployment.rs`).
 const CAUSED: &str = "failure";
@@ -94,6 +94,7 @@ async fn several(
 
 fn deployment_page(site: &Site, data: &DeploymentData) -> Html<String> {
     let view = &data.story.deployment;
+    let was_read = |event: &ReceivedEvent| event.was_read(&view.source);
     let name = links::name_or_id(&view.deployment);
     let env = safe_text(&view.deployment.env);
     let content = html! {
@@ -107,7 +108,7 @@ fn deployment_page(site: &Site, data: &DeploymentData) -> Html<String> {
         div.card { (decisions(other_decisions(&data.story.why), |why| decided(site, why, data))) }
         @if !data.story.events.is_empty() {
             h2 #events { "Events" }
-            div.card { (event_table(site, "Events about the deployment", &data.story.events, |_| false)) }
+            div.card { (event_table(site, "Events about the deployment", &data.story.events, was_read)) }
         }
         h2 #attempts { "Backends" }
         (attempts_of_deployment(site, &data.story))

@@ -4,6 +4,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::http::dashboard::parts::site::Site;
 use crate::http::requests::LastRequests;
 use crate::store::{StoreGauges, StoreOutage};
+use crate::telemetry::deployment_reading::DeploymentReadingState;
 use crate::telemetry::reconciliation::ReconciliationState;
 
 /// Everything that the health of the program is told from.
@@ -22,6 +23,8 @@ pub(in crate::http::dashboard) struct HealthData {
     pub(in crate::http::dashboard) backends: Vec<String>,
     /// Last results of the reconciliation with PagerDuty. `None` if its REST API is not configured.
     pub(in crate::http::dashboard) reconciliation: Option<ReconciliationState>,
+    /// State of reading deployments from each API that has a token.
+    pub(in crate::http::dashboard) deployment_readings: Vec<DeploymentReadingState>,
     /// End of the validity of the public listener's certificate. `None`: it has no TLS.
     pub(in crate::http::dashboard) certificate_expiry: Option<Timestamp>,
     /// Time and mistakes of the last reload. `None` if it was not refused.

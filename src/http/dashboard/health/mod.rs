@@ -2,6 +2,7 @@
 
 mod backends;
 pub(super) mod data;
+mod deployment_reading;
 mod facts;
 mod received;
 mod row;

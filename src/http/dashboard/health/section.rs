@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::backends;
 use super::data::HealthData;
+use super::deployment_reading::deployment_reading;
 use super::facts::health_facts;
 use super::received::{events_api, webhooks};
 use super::row::HealthRow;
@@ -88,6 +89,7 @@ fn rows(data: &HealthData) -> Vec<HealthRow> {
     let mut rows: Vec<HealthRow> = webhooks(data).collect();
     rows.extend(subscription(data));
     rows.extend(reconciliation(data));
+    rows.extend(data.deployment_readings.iter().map(|state| deployment_reading(data, state)));
     rows.extend(certificate(data));
     rows.extend(configuration(data));
     rows.extend([events_api(data), store(data), quarantine(data)]);

@@ -1,0 +1,128 @@
+//! `github.url`: base of the addresses of GitHub's REST API.
+
+use reqwest::Url;
+use serde::Serialize;
+
+use super::value::read_from_text;
+use crate::domain::name::trimmed;
+
+/// Address of the API of github.com.
+const OF_GITHUB_COM: &str = "https://api.github.com";
+/// Path of the API of GitHub Enterprise Server.
+const OF_ENTERPRISE_SERVER: &str = "/api/v3";
+
+/// Base of the addresses of GitHub's REST API. It has no credentials and no query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
+pub struct GitHubApiUrl(Url);
+
+impl GitHubApiUrl {
+    /// The address.
+    pub const fn get(&self) -> &Url {
+        &self.0
+    }
+
+    /// Address of the web pages that belong to the API, without a slash at the end.
+    pub fn web(&self) -> String {
+        let mut web = self.0.clone();
+        web.set_path("");
+        let host = web.host_str().and_then(|host| host.strip_prefix("api.")).map(str::to_owned);
+        if let Some(host) = host.filter(|_| self.0.path() == "/") {
+            // A host that is a name stays one without its first label.
+            let _ = web.set_host(Some(&host));
+        }
+        web.as_str().trim_end_matches('/').to_owned()
+    }
+}
+
+impl Default for GitHubApiUrl {
+    #[expect(clippy::expect_used, reason = "a test reads this address")]
+    fn default() -> Self {
+        Self(Url::parse(OF_GITHUB_COM).expect("this is an address"))
+    }
+}
+
+read_from_text!(GitHubApiUrl);
+
+impl TryFrom<String> for GitHubApiUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let url = Url::parse(trimmed(&text)).map_err(|error| format!("is not a URL: {error}"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err("must begin with http:// or https://".to_owned());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("must not have a user or a password: the token is sent".to_owned());
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("must not have a query (?…) or a fragment (#…): paths are added to it".to_owned());
+        }
+        let host = url.host_str().unwrap_or_default();
+        if matches!(host, "github.com" | "www.github.com") {
+            return Err(format!("is not the address of GitHub's API, which is {OF_GITHUB_COM}"));
+        }
+        if host == "api.github.com" && url.scheme() == "http" {
+            return Err(format!(
+                "must begin with https://: GitHub accepts nothing over http ({OF_GITHUB_COM})"
+            ));
+        }
+        let (path, is_cloud) = (url.path().trim_end_matches('/'), host.starts_with("api."));
+        match path {
+            "" if is_cloud => Ok(Self(url)),
+            _ if host == "api.github.com" => {
+                Err(format!("must not have a path, which is added: write {OF_GITHUB_COM}"))
+            }
+            OF_ENTERPRISE_SERVER => Ok(Self(url)),
+            _ => Err(format!(
+                "is not the address of an API of GitHub: write {OF_GITHUB_COM}, or for GitHub Enterprise Server \
+                 https://HOST{OF_ENTERPRISE_SERVER}"
+            )),
+        }
+    }
+}
+
+impl From<GitHubApiUrl> for String {
+    fn from(url: GitHubApiUrl) -> Self {
+        url.0.as_str().trim_end_matches('/').to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_of_an_api_are_on_its_host() {
+        for (api, web) in [
+            ("https://api.github.com", "https://github.com"),
+            ("https://api.github.com/", "https://github.com"),
+            ("https://api.acme.ghe.com", "https://acme.ghe.com"),
+            ("https://github.example.com/api/v3", "https://github.example.com"),
+            ("https://api.example.com/api/v3/", "https://api.example.com"),
+            ("http://127.0.0.1:8080/api/v3", "http://127.0.0.1:8080"),
+        ] {
+            assert_eq!(GitHubApiUrl::try_from(api.to_owned()).unwrap().web(), web, "{api}");
+        }
+        assert_eq!(GitHubApiUrl::default().web(), "https://github.com");
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_what_to_write() {
+        for (text, expected) in [
+            ("github.com", "is not a URL"),
+            ("ftp://api.github.com", "must begin with http:// or https://"),
+            ("https://me:pass@github.example.com/api/v3", "must not have a user or a password"),
+            ("https://api.github.com?x=1", "must not have a query"),
+            ("https://github.com", "which is https://api.github.com"),
+            ("https://github.com/api/v3", "which is https://api.github.com"),
+            ("http://api.github.com", "must begin with https://"),
+            ("https://api.github.com/repos", "must not have a path"),
+            ("https://github.example.com", "https://HOST/api/v3"),
+            ("https://github.example.com/api", "https://HOST/api/v3"),
+        ] {
+            let message = GitHubApiUrl::try_from(text.to_owned()).unwrap_err();
+            assert!(message.contains(expected), "{text}: {message}");
+        }
+    }
+}

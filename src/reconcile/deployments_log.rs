@@ -1,0 +1,84 @@
+//! Log of the reading of deployments: a line for each look that found something, for the first of several that failed in
+//! the same way, and for repositories that cannot be read.
+
+use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
+
+use super::deployments_look::{DeploymentsError, DeploymentsLook};
+use crate::sources::deployment_api::ApiProblem;
+
+/// State of the log lines.
+#[derive(Debug)]
+pub(super) struct DeploymentsLog {
+    /// Name of the source: `GitHub`.
+    title: &'static str,
+    /// Kind of the last failure, if the last look failed.
+    failed: Option<Kind>,
+    /// Repositories that could not be read.
+    unreadable: BTreeMap<String, String>,
+}
+
+/// Kind of a failure. `None`: not one of the API.
+type Kind = Option<Discriminant<ApiProblem>>;
+
+fn kind(error: &DeploymentsError) -> Kind {
+    match error {
+        DeploymentsError::Api(error) => Some(discriminant(&error.problem)),
+        _ => None,
+    }
+}
+
+impl DeploymentsLog {
+    /// A log before the first look.
+    pub(super) const fn of(title: &'static str) -> Self {
+        Self { title, failed: None, unreadable: BTreeMap::new() }
+    }
+
+    /// Logs a look.
+    pub(super) fn note(&mut self, looked: &Result<DeploymentsLook, DeploymentsError>) {
+        let title = self.title;
+        match looked {
+            Ok(look) => {
+                if self.failed.take().is_some() {
+                    tracing::info!("{title}'s API answers again");
+                }
+                self.note_repairs(look);
+                self.note_unreadable(look);
+            }
+            Err(error) if self.failed.replace(kind(error)) != Some(kind(error)) => {
+                tracing::warn!(
+                    %error,
+                    "deployments could not be read from {title}'s API: webhooks that were lost are not repaired until it \
+                     answers. The next attempt follows by itself"
+                );
+            }
+            Err(error) => tracing::debug!(%error, "{title}'s API still cannot be read"),
+        }
+    }
+
+    fn note_repairs(&self, look: &DeploymentsLook) {
+        let (title, DeploymentsLook { repositories, events, .. }) = (self.title, look);
+        if *events > 0 {
+            tracing::info!(
+                repositories,
+                events,
+                "{title}'s API told of {events} events about deployments that no webhook has told. `pagerduty-dora explain` \
+                 marks these events"
+            );
+        }
+    }
+
+    fn note_unreadable(&mut self, look: &DeploymentsLook) {
+        let mut new = look.unreadable.iter().filter(|(name, _)| !self.unreadable.contains_key(*name));
+        if let Some((repository, error)) = new.next() {
+            let (title, others) = (self.title, new.count());
+            tracing::warn!(
+                repository,
+                error,
+                others,
+                "a repository cannot be read from {title}'s API: its lost webhooks are not repaired. The other ones are"
+            );
+        }
+        self.unreadable.clone_from(&look.unreadable);
+    }
+}

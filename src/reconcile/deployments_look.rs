@@ -1,0 +1,37 @@
+//! Result of a look at the deployments of an API.
+
+use std::collections::BTreeMap;
+
+use crate::sources::deployment_api::ApiError;
+use crate::store::{ReadError, StoreError};
+
+/// Reason why a look failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DeploymentsError {
+    /// The API gave no usable answer.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// No repository can be read.
+    #[error("none of the {0} repositories can be read. The first: {1}")]
+    NoneReadable(usize, String),
+    /// The store could not be read.
+    #[error("the store cannot be read: {0}")]
+    Read(#[from] ReadError),
+    /// The store could not be written.
+    #[error(transparent)]
+    Write(#[from] StoreError),
+    /// A task ended unexpectedly.
+    #[error("a task ended unexpectedly: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Result of a look.
+#[derive(Debug, Default)]
+pub(super) struct DeploymentsLook {
+    /// Number of repositories that were read.
+    pub(super) repositories: usize,
+    /// Number of events that were new.
+    pub(super) events: usize,
+    /// Repositories that the token may not read, with the reasons.
+    pub(super) unreadable: BTreeMap<String, String>,
+}

@@ -1,0 +1,103 @@
+//! Reasons why a request to an API has no result.
+
+use std::time::Duration;
+
+use crate::domain::human_duration::human_duration;
+
+/// Reason why a request to an API has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", problem.in_words(title, section, request))]
+pub struct ApiError {
+    /// Name of the API's owner: `GitHub`.
+    pub(super) title: &'static str,
+    /// Section of the configuration: `github`.
+    pub(super) section: &'static str,
+    /// Method and path of the request.
+    pub(super) request: String,
+    /// The problem.
+    pub problem: ApiProblem,
+}
+
+/// Kind of a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiProblem {
+    /// 401.
+    Unauthorized,
+    /// 403 that is not about the rate, with the words of the answer.
+    Forbidden(String),
+    /// 404, 410 or 451.
+    NotFound,
+    /// A redirect.
+    Moved(u16),
+    /// 429, or 403 because of the rate, with the wait that the answer asks for.
+    RateLimited(Duration),
+    /// Any other status below 500, with the words of the answer.
+    Rejected(u16, String),
+    /// A status of 500 or more, with the words of the answer.
+    Server(u16, String),
+    /// No answer, or only a part of one.
+    Unreachable(String),
+    /// The body is not JSON of the known form.
+    NotUnderstood(String),
+}
+
+impl ApiError {
+    /// `true` if only one repository is at fault, and the answer will be the same for some time.
+    pub const fn is_about_repository(&self) -> bool {
+        matches!(self.problem, ApiProblem::NotFound | ApiProblem::Moved(_) | ApiProblem::Forbidden(_))
+    }
+
+    /// `true` if other repositories cannot be read either.
+    pub const fn is_about_all(&self) -> bool {
+        matches!(
+            self.problem,
+            ApiProblem::Unauthorized | ApiProblem::RateLimited(_) | ApiProblem::Unreachable(_)
+        )
+    }
+
+    /// `true` if the same request may succeed in a moment.
+    pub(super) const fn is_temporary(&self) -> bool {
+        matches!(self.problem, ApiProblem::Server(..) | ApiProblem::Unreachable(_))
+    }
+}
+
+impl ApiProblem {
+    fn in_words(&self, title: &str, section: &str, request: &str) -> String {
+        match self {
+            Self::Unauthorized => format!(
+                "{title} does not accept the token (HTTP 401, {request}): put a valid token where {section}.token says. It may \
+                 have expired"
+            ),
+            Self::Forbidden(detail) => format!(
+                "{title} does not allow this (HTTP 403, {request}): {detail}. Give the token in {section}.token the right to \
+                 read deployments of this repository"
+            ),
+            Self::NotFound => format!(
+                "{title} does not show this to the token (HTTP 404, {request}): the repository was deleted or renamed, or the \
+                 token in {section}.token may not read its deployments"
+            ),
+            Self::Moved(status) => format!(
+                "{title} says that this has moved (HTTP {status}, {request}): the repository was renamed, so write its new name \
+                 in the configuration; or {section}.url is not the address of the API"
+            ),
+            Self::RateLimited(wait) => format!(
+                "{title} limits the rate of requests ({request}): the next attempt follows in {}. If this happens often, make \
+                 {section}.poll longer",
+                human_duration(wait.as_secs_f64())
+            ),
+            Self::Rejected(status, detail) => {
+                format!("{title} rejected the request (HTTP {status}, {request}): {detail}")
+            }
+            Self::Server(status, detail) => {
+                format!("{title}'s API fails (HTTP {status}, {request}): {detail}. Try again later")
+            }
+            Self::Unreachable(problem) => format!(
+                "{title}'s API cannot be reached ({request}): {problem}. Check {section}.url, and the network between this \
+                 machine and that address"
+            ),
+            Self::NotUnderstood(problem) => format!(
+                "the answer was not understood ({request}): {problem}. Check that {section}.url is the address of {title}'s API"
+            ),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Which repositories have to be read from their source's API, and up to which time they were read.
+
+use std::collections::BTreeSet;
+
+use rusqlite::params;
+
+use super::reader::Reader;
+use crate::domain::deployment_event::DeploymentState;
+use crate::domain::deployment_history::DeploymentHistory;
+use crate::domain::id::SourceDeploymentId;
+use crate::domain::source_name::SourceName;
+use crate::domain::timestamp::Timestamp;
+use crate::store::engine::error::ReadError;
+use crate::store::engine::json::from_json;
+use crate::store::engine::progress;
+
+/// A deployment of which no event has told the end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnfinishedDeployment {
+    /// Address of its repository.
+    pub repository_url: String,
+    /// Its id at the source.
+    pub id: SourceDeploymentId,
+}
+
+/// Greatest number of unfinished deployments that are listed, the latest first.
+const MOST_UNFINISHED: i64 = 500;
+
+impl Reader {
+    /// Time up to which the deployments of a repository were read. `None` if they were never read.
+    pub fn deployments_read_up_to(&self, repository: &str) -> Result<Option<Timestamp>, ReadError> {
+        let nanos = progress::get(&self.lock(), &progress::read_up_to(repository))?;
+        Ok((nanos > 0).then(|| Timestamp::from_nanos(nanos)))
+    }
+
+    /// Addresses of all repositories that the events of a source have told of.
+    pub fn repositories_of(&self, source: &SourceName) -> Result<BTreeSet<String>, ReadError> {
+        const SQL: &str = "SELECT DISTINCT facts ->> 'repository_url' AS url FROM stored_deployment
+            WHERE source = ?1 AND url IS NOT NULL";
+        let db = self.lock();
+        let mut statement = db.prepare_cached(SQL)?;
+        let urls = statement.query_map([source.as_str()], |row| row.get(0))?;
+        Ok(urls.collect::<Result<_, _>>()?)
+    }
+
+    /// Deployments of a source that had not ended by their last event, which came after `since`.
+    pub fn unfinished_deployments(
+        &self,
+        source: &SourceName,
+        since: Timestamp,
+    ) -> Result<BTreeSet<UnfinishedDeployment>, ReadError> {
+        const SQL: &str = "SELECT facts ->> 'repository_url' AS url, told_id, history
+            FROM stored_deployment JOIN told_deployment ON told_deployment.id = told
+            WHERE counts = 0 AND source = ?1 AND finished_at_ns > ?2 AND url IS NOT NULL
+            ORDER BY finished_at_ns DESC LIMIT ?3";
+        let db = self.lock();
+        let mut statement = db.prepare_cached(SQL)?;
+        let mut rows = statement.query(params![source.as_str(), since.as_nanos(), MOST_UNFINISHED])?;
+        let mut unfinished = BTreeSet::new();
+        while let Some(row) = rows.next()? {
+            let [repository_url, id, history]: [String; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
+            // A damaged history is reported when the next event is folded.
+            let Ok(history) = from_json::<DeploymentHistory>(&history) else { continue };
+            if history.state().is_some_and(is_unfinished) {
+                let id = SourceDeploymentId::parse(&id);
+                unfinished.extend(id.map(|id| UnfinishedDeployment { repository_url, id }));
+            }
+        }
+        Ok(unfinished)
+    }
+}
+
+const fn is_unfinished(state: DeploymentState) -> bool {
+    matches!(state, DeploymentState::Waiting | DeploymentState::Queued | DeploymentState::InProgress)
+}
