@@ -19,7 +19,7 @@ pub fn explain_told(id: &SourceDeploymentId, history: &DeploymentHistory, policy
     reasons.push(table(id, history, policy));
     let facts = history.facts();
     reasons.extend(told(&facts).map(|(key, value)| {
-        why("told", format!("{key}: {value}"), "its source says so; a [[deployment]] table can match it")
+        why("fact", format!("{key}: {value}"), "its source says so; a [[deployment]] table can match it")
     }));
     reasons
 }

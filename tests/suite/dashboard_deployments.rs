@@ -158,7 +158,7 @@ async fn a_deployment_says_what_it_was_and_what_followed() {
     Started 2026-11-01 09:30:00
     Ended 2026-11-01 09:35:00
     Took 5m 00s
-    Told by event API
+    Source event API
     Received 2026-11-20 00:00:00
     Replaced Checkout API v1
     Fixed by Checkout API v1

@@ -200,7 +200,7 @@ fn summary(site: &Site, data: &DeploymentData) -> Markup {
         ("Started", site.zone().second(deployment.started_at)),
         ("Ended", site.zone().second(deployment.finished_at)),
         ("Took", text(took(deployment))),
-        ("Told by", text(source(&view.source))),
+        ("Source", text(source(&view.source))),
         (
             "Received",
             html! { @match received_at { Some(at) => { (site.zone().second(*at)) } None => { (NO_DATA) } } },

@@ -68,7 +68,7 @@ impl DeploymentRows {
                 table.cards {
                     caption.hidden { (caption) }
                     thead { tr { th scope="col" { "Deployment" } th scope="col" { "Env" } th scope="col" { "Ended" }
-                        th scope="col" { "Source" } th scope="col" { "Reason" } th scope="col" { "Told" } } }
+                        th scope="col" { "Source" } th scope="col" { "Reason" } th scope="col" { "Facts" } } }
                     tbody { @for view in &self.page.deployments { (ignored_row(site, view)) } }
                 }
             }
@@ -85,7 +85,7 @@ fn ignored_row(site: &Site, view: &DeploymentView) -> Markup {
             td.time data-label="Ended" { (site.zone().minute(deployment.finished_at)) }
             td data-label="Source" { (source(&view.source)) }
             td data-label="Reason" { (text_or_dash(view.ignored_because.as_ref())) }
-            td data-label="Told" { @for told in &deployment.tags { div { (safe_text(told)) } } }
+            td data-label="Facts" { @for told in &deployment.tags { div { (safe_text(told)) } } }
         }
     }
 }
