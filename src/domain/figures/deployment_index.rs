@@ -13,7 +13,7 @@ use crate::domain::timestamp::Timestamp;
 pub struct DeploymentIndex {
     pub(super) names: Names,
     pub(super) kinds: Vec<DeploymentKind>,
-    /// The number of each kind by its [`key_of_kind`]: one lookup for a deployment, not one for each name.
+    /// The number of each kind by its key (`write_key_of_kind`): one lookup for a deployment, not one for each name.
     numbers: HashMap<Box<[u8]>, u32>,
     /// Buffer for the key of the deployment that is added.
     key_of_kind: Vec<u8>,
