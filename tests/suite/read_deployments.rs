@@ -263,18 +263,16 @@ async fn a_refused_webhook_asks_for_a_look_and_an_approval_of_long_ago_is_found(
     let url = format!("http://{}/webhooks/github", daemon.public);
     let answer = post(url, &github_headers("another-secret-of-16", b"{}"), "{}").await;
     assert_eq!(answer.status, 401);
-    let begin = daemon.clock.now();
+    // Ten minutes at most, so not after the usual 15. No more of them, however long the look takes on a busy machine.
+    let mut steps = 0..300;
     eventually("the success", async || {
-        // In small steps: the look itself takes real time.
-        daemon.clock.advance(Duration::from_secs(2));
+        if steps.next().is_some() {
+            daemon.clock.advance(Duration::from_secs(2));
+        }
         let all = listed(&daemon).await;
         (all[0]["ignored"] == false).then_some(())
     })
     .await;
-    assert!(
-        daemon.clock.now().duration_since(begin) < Duration::from_mins(12),
-        "not after the usual 15 minutes"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
