@@ -177,11 +177,13 @@ async fn nothing_grows_under_a_steady_load() {
     let probe = Probe::open(&folder.path().join("pagerduty-dora.db"));
     assert_eq!(probe.events(), i64::try_from(accepted).unwrap());
     probe.assert_intact();
+    assert_level(&samples, minutes * Duration::from_mins(1));
+}
 
-    // The first third warms up: caches, connections, and the first files. The parts are thirds of the time, because
-    // rounds become slower while the store grows.
-    let third = minutes * Duration::from_mins(1) / 3;
-    let begin_of = |part| samples.partition_point(|(at, _)| *at < third * part);
+/// Compares the last third of the time with the middle one. The first third warms up: caches, connections, and the first
+/// files. Rounds become slower while the store grows, so thirds of the rounds are no thirds of the time.
+fn assert_level(samples: &[(Duration, Figures)], whole: Duration) {
+    let begin_of = |part| samples.partition_point(|(at, _)| *at < whole / 3 * part);
     let (middle, end) = (&samples[begin_of(1)..begin_of(2)], &samples[begin_of(2)..]);
     let most = |part: &[(Duration, Figures)], value: fn(&Figures) -> f64| {
         part.iter().map(|(_, figures)| value(figures)).fold(0.0, f64::max)
