@@ -9,7 +9,7 @@ use super::failure::FailureState;
 use super::id::{FailureId, IncidentId};
 use super::timestamp::Timestamp;
 
-/// What to read, and how far an earlier step has come.
+/// Period to read, and the progress of the earlier steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackfillOrder {
     /// Incidents that were created then or later.

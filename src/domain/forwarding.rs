@@ -125,7 +125,7 @@ pub enum FailuresSent {
     /// Once they are completed.
     #[default]
     Completed,
-    /// As soon as they are known, and once they are completed.
+    /// Sent as soon as failures are known, and again once they are completed.
     OpenToo,
 }
 

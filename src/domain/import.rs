@@ -11,14 +11,14 @@ use super::timestamp::Timestamp;
 /// by an import.
 pub const IMPORTED: &str = "imported:datadog";
 
-/// What to read, and how far an earlier step has come.
+/// Period to read, and the progress of the earlier steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportOrder {
     /// Failures and deployments that started then or later.
     pub since: Timestamp,
     /// Failures and deployments that started before.
     pub until: Timestamp,
-    /// Those that started before are done.
+    /// Time up to which records are done, by their start.
     pub at: Timestamp,
     /// `true` if nothing is changed.
     pub is_dry_run: bool,

@@ -1,4 +1,4 @@
-//! What an import has found and stored.
+//! Summary of an import: the records that were found and stored.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Summary {
     until: Timestamp,
     /// Begin of this run: `since`, or the time up to which an earlier one has come.
     from: Timestamp,
-    /// What started before is done.
+    /// Time up to which records are done, by their start.
     pub(super) up_to: Timestamp,
     dry_run: bool,
     failures: ImportCounts,
