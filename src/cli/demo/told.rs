@@ -9,7 +9,7 @@ use crate::domain::event::Event;
 use crate::domain::source::Source;
 use crate::sources::{github, gitlab};
 
-/// Event of the story.
+/// Introduction that is printed before this part of the story.
 pub(super) const SAYS: &str = "GitHub and GitLab tell of deployments by signed webhooks, without any work in the pipelines. A success in production\n\
      counts, as the repository's name. A preview does not. Then an incident: its cause is the deployment before it.";
 
