@@ -160,10 +160,15 @@ impl<'a> Session<'a> {
         self.db.prepare_cached(sql)
     }
 
-    /// Inserts a row and returns its number. `None` if the row exists already.
+    /// Inserts a row into a table with numbered rows, and returns its number. `None` if the row exists already.
     pub(in crate::store) fn insert(&self, sql: &str, params: impl Params) -> rusqlite::Result<Option<i64>> {
         // Cheaper than RETURNING, which gathers its rows in a table first.
         Ok((self.execute(sql, params)? == 1).then(|| self.db.last_insert_rowid()))
+    }
+
+    /// Inserts a row that cannot exist yet, and returns its number.
+    pub(in crate::store) fn insert_new(&self, sql: &str, params: impl Params) -> rusqlite::Result<i64> {
+        self.insert(sql, params)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
     }
 
     /// Runs a statement and returns how many rows it changed.

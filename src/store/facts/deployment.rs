@@ -124,11 +124,11 @@ pub(in crate::store) fn save(
     const SQL: &str = "INSERT INTO stored_deployment
         (deployment_id, service, team, env, started_at_ns, finished_at_ns, version, commit_sha, facts, version_key,
         received_at_ns, source, told, counts, ignored_because, duplicate_of)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, lower(?8), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
         ON CONFLICT (deployment_id) DO UPDATE SET
         service = ?2, team = ?3, env = ?4, started_at_ns = ?5, finished_at_ns = ?6, version = ?7,
-        commit_sha = lower(?8), facts = ?9, version_key = ?10,
-        received_at_ns = iif(facts = ?9, received_at_ns, ?11),
+        commit_sha = ?8, facts = ?9, version_key = ?10,
+        received_at_ns = CASE WHEN stored_deployment.facts = ?9 THEN stored_deployment.received_at_ns ELSE ?11 END,
         source = ?12, told = ?13, counts = ?14, ignored_because = ?15, duplicate_of = ?16 RETURNING id";
     let id = deployment.id.as_str();
     let replaced = of_id(session.db(), id)?;
@@ -140,7 +140,7 @@ pub(in crate::store) fn save(
         deployment.started_at.as_nanos(),
         deployment.finished_at.as_nanos(),
         deployment.version,
-        deployment.commit_sha,
+        deployment.commit_sha.as_deref().map(str::to_ascii_lowercase),
         to_json(deployment)?,
         deployment.version.as_deref().map(version_key),
         now.as_nanos(),

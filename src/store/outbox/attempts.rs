@@ -98,7 +98,8 @@ pub(in crate::store) fn record(
     const RECORD: &str =
         "UPDATE outbox SET state = ?2, due_at_ns = ?3, claimed_by = NULL, attempts = attempts - ?4,
         refusals = refusals + ?4, last_status = coalesce(?5, last_status), last_error = ?6,
-        in_doubt = in_doubt - ?7, unknown = unknown - ?8, taken = max(taken, ?9) WHERE id = ?1";
+        in_doubt = in_doubt - ?7, unknown = unknown - ?8, 
+        taken = CASE WHEN taken < ?9 THEN ?9 ELSE taken END WHERE id = ?1";
     let (state, due_at_ns, status, error) = match outcome {
         AttemptOutcome::Sent { status } => ("sent", None, *status, None),
         AttemptOutcome::Retry { due_at, status, error }
@@ -139,8 +140,9 @@ fn update_failing_since(
     const NOT_MISSING: &str = "UPDATE outbox SET missing_since_ns = NULL, missing = 0
         WHERE id = ?1 AND missing > 0";
     const FAILS: &str = "UPDATE outbox SET failing_since_ns = coalesce(failing_since_ns, ?2),
-        suspect = attempts >= ?3 AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = outbox.backend
+        suspect = CASE WHEN attempts >= ?3 AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = outbox.backend
             AND lane.lane = outbox.lane AND lane.succeeded_at_ns >= coalesce(outbox.failing_since_ns, ?2 + 1))
+            THEN 1 ELSE 0 END
         WHERE id = ?1";
     let (AttemptOutcome::Retry { status, .. } | AttemptOutcome::CredentialsRefused { status, .. }) = outcome
     else {

@@ -140,7 +140,7 @@ fn due(
         "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body, d.deployment_id,
             o.missing_since_ns, o.missing, o.failing_since_ns, o.repeats
         FROM outbox o LEFT JOIN failure f ON f.id = o.failure LEFT JOIN stored_deployment d ON d.id = o.deployment
-        WHERE o.backend = ?1 AND o.lane = ?2 AND o.due_at_ns <= ?3 AND (?5 IS NULL OR o.id <> ?5)
+        WHERE o.backend = ?1 AND o.lane = ?2 AND o.due_at_ns <= ?3 AND (CAST(?5 AS BIGINT) IS NULL OR o.id <> ?5)
         AND (o.claimed_by IS NULL OR o.claimed_by <> ?6)
         AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
             AND earlier.backend = o.backend AND earlier.state = 'pending'

@@ -139,7 +139,7 @@ pub(in crate::store) fn apply_to_some(
 ) -> rusqlite::Result<(CommandTotals, Option<CommandCursor>)> {
     // In the order of the index of dead rows, which is small.
     const DEAD: &str = "SELECT backend, id FROM outbox WHERE state = 'dead' AND (backend, id) > (?1, ?2)
-        AND (?3 IS NULL OR backend = ?3) ORDER BY backend, id LIMIT ?4";
+        AND (CAST(?3 AS TEXT) IS NULL OR backend = ?3) ORDER BY backend, id LIMIT ?4";
     let mut statement = session.prepare(DEAD)?;
     // The rows of one backend begin there in the index.
     let last_backend = backend.filter(|backend| *backend > last_backend.as_str()).unwrap_or(last_backend);
@@ -164,7 +164,7 @@ pub(in crate::store) fn request_retry_of_all(
     backend: Option<&str>,
     now: Timestamp,
 ) -> rusqlite::Result<CommandTotals> {
-    const LANES: &str = "SELECT backend, lane FROM lane WHERE ?1 IS NULL OR backend = ?1";
+    const LANES: &str = "SELECT backend, lane FROM lane WHERE CAST(?1 AS TEXT) IS NULL OR backend = ?1";
     let mut statement = session.prepare(LANES)?;
     let lanes: Vec<(String, String)> =
         statement.query_map([backend], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;

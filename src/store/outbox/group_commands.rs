@@ -74,8 +74,8 @@ pub(in crate::store) fn apply_to_group(
     now: Timestamp,
 ) -> rusqlite::Result<(CommandTotals, Option<i64>)> {
     let sql = format!(
-        "SELECT o.id FROM outbox o WHERE {} AND o.backend = ?1 AND o.last_status IS ?2 AND o.last_error IS ?3
-        AND o.id > ?4 ORDER BY o.id LIMIT ?5",
+        "SELECT o.id FROM outbox o WHERE {} AND o.backend = ?1 AND o.last_status IS NOT DISTINCT FROM ?2
+        AND o.last_error IS NOT DISTINCT FROM ?3 AND o.id > ?4 ORDER BY o.id LIMIT ?5",
         group.kind.condition()
     );
     let parameters = params![group.backend, group.last_status, group.last_error, after, AT_A_TIME];

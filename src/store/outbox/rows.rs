@@ -140,7 +140,7 @@ impl Revisions<'_> {
         let sql = format!(
             "UPDATE outbox SET state = 'superseded', due_at_ns = NULL, suspect = 0
             WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND in_doubt = 0 AND taken = 0
-            AND (state = 'pending' OR (state = 'dead' AND ?4)) AND (claimed_by IS NULL OR claimed_by <> ?5)",
+            AND (state = 'pending' OR (state = 'dead' AND CAST(?4 AS BIGINT) = 1)) AND (claimed_by IS NULL OR claimed_by <> ?5)",
             self.column()
         );
         let Self { topic, subject, backend } = self;

@@ -23,11 +23,11 @@ impl Reader {
         let db = self.lock();
         let names = |column: &str| {
             let sql = format!(
-                "WITH RECURSIVE name(value) AS (
-                    SELECT min({column}) FROM deployment WHERE {column} IS NOT NULL
+                "WITH RECURSIVE name(value, number) AS (
+                    SELECT min({column}), 1 FROM deployment WHERE {column} IS NOT NULL
                     UNION ALL
-                    SELECT (SELECT min({column}) FROM deployment WHERE {column} > value) FROM name
-                    WHERE value IS NOT NULL LIMIT {MOST_NAMES}
+                    SELECT (SELECT min({column}) FROM deployment WHERE {column} > value), number + 1 FROM name
+                    WHERE value IS NOT NULL AND number < {MOST_NAMES}
                 ) SELECT value FROM name WHERE value IS NOT NULL"
             );
             db.prepare_cached(&sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()

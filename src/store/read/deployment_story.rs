@@ -142,15 +142,19 @@ fn told_events(db: &Connection, told: Option<i64>) -> rusqlite::Result<Vec<Recei
 /// Explains which backends have a deployment that does not count any more, and get no request to delete it.
 fn still_told(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Why>> {
     // Of several rows with the largest revision, any one will do: they differ in repeats only.
-    const NEWEST: &str = "SELECT backend, max(revision), action FROM outbox
+    const NEWEST_FIRST: &str = "SELECT backend, revision, action FROM outbox
         WHERE deployment = ?1 AND topic = 'deployment' AND (in_doubt > 0 OR taken > 0 OR state = 'pending')
-        GROUP BY backend ORDER BY backend";
-    let mut statement = db.prepare_cached(NEWEST)?;
+        ORDER BY backend, revision DESC";
+    let mut statement = db.prepare_cached(NEWEST_FIRST)?;
     let mut rows = statement.query([deployment])?;
-    let mut reasons = Vec::new();
+    let (mut reasons, mut last) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
-        if action(row, 2)? == Action::Replace {
-            reasons.push(still_there(row.get_ref(0)?.as_str()?, row.get(1)?));
+        let backend: String = row.get(0)?;
+        if last.as_ref() != Some(&backend) {
+            if action(row, 2)? == Action::Replace {
+                reasons.push(still_there(&backend, row.get(1)?));
+            }
+            last = Some(backend);
         }
     }
     Ok(reasons)

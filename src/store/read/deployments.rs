@@ -1,6 +1,6 @@
 //! Listing deployments.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql};
 
 use super::place::{Place, cursor, place};
 use super::reader::Reader;
@@ -74,9 +74,12 @@ fn page(
 ) -> rusqlite::Result<DeploymentPage> {
     let since = filter.since.map_or(i64::MIN, Timestamp::as_nanos);
     let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
-    let DeploymentFilter { service, env, team, .. } = filter;
+    let mut parameters: Vec<&dyn ToSql> = vec![&since, &before_end, &before_id];
+    let filtered_by = [&filter.service, &filter.env, &filter.team];
+    parameters.extend(filtered_by.into_iter().flatten().map(|name| name as &dyn ToSql));
+    parameters.push(&one_more);
     let mut statement = db.prepare_cached(&listing_sql(filter))?;
-    let mut rows = statement.query(params![since, before_end, before_id, service, env, team, one_more])?;
+    let mut rows = statement.query(parameters.as_slice())?;
     let mut page = DeploymentPage::default();
     let mut last = (0, 0);
     while let Some(row) = rows.next()? {
@@ -106,16 +109,16 @@ fn listing_sql(filter: &DeploymentFilter) -> String {
         (*ignored, " AND counts = 0"),
         (!*ignored, " AND counts = 1"),
         (*failed, " AND failed = 1"),
-        (service.is_some(), " AND service = ?4"),
-        (env.is_some(), " AND env = ?5"),
-        (team.is_some(), " AND team = ?6"),
+        (service.is_some(), " AND service = ?"),
+        (env.is_some(), " AND env = ?"),
+        (team.is_some(), " AND team = ?"),
     ];
     let conditions: String =
         conditions.into_iter().filter_map(|(is_asked, condition)| is_asked.then_some(condition)).collect();
     format!(
         "{STORED} INDEXED BY {index}
         WHERE finished_at_ns >= ?1 AND (finished_at_ns, id) < (?2, ?3){conditions}
-        ORDER BY finished_at_ns DESC, id DESC LIMIT ?7"
+        ORDER BY finished_at_ns DESC, id DESC LIMIT ?"
     )
 }
 

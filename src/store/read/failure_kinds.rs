@@ -31,7 +31,7 @@ pub(super) struct MatchingKinds<'a> {
 impl<'a> MatchingKinds<'a> {
     /// Kinds for a filter. `None` if the filter lets all kinds through.
     pub(super) fn of(db: &'a Connection, filter: &'a FailureFilter) -> Option<Self> {
-        let by_service = filter.service.as_deref().map(|service| ("service = ?", service));
+        let by_service = filter.service.as_deref().map(|service| ("id = kind AND service = ?", service));
         let by_others = [
             ("team = ?", filter.team.as_deref()),
             ("severity = ?", filter.severity.as_deref()),
@@ -42,7 +42,7 @@ impl<'a> MatchingKinds<'a> {
         let (conditions, values): (Vec<&str>, Vec<&str>) = by_service.into_iter().chain(by_others).unzip();
         // A service has few kinds. SQLite keeps the order of a CROSS JOIN.
         let tables = match by_service {
-            Some(_) => "failure_kind_service CROSS JOIN failure_kind ON id = kind",
+            Some(_) => "failure_kind_service CROSS JOIN failure_kind",
             None => "failure_kind",
         };
         let select = format!("SELECT id, state = 'open' FROM {tables} WHERE {}", conditions.join(" AND "));

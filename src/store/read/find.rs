@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Params, params};
 
 use super::reader::Reader;
 use crate::domain::deployment::Deployment;
@@ -59,13 +59,16 @@ impl Reader {
     pub fn find_deployments_of_commit(&self, text: &str, limit: u32) -> Result<Vec<FoundId>, ReadError> {
         // The letter g sorts after every hexadecimal digit.
         const SQL: &str = "SELECT facts FROM deployment
-            WHERE commit_sha >= lower(?1) AND commit_sha < lower(?1) || 'g'
+            WHERE commit_sha >= ?1 AND commit_sha < ?1 || 'g'
             ORDER BY started_at_ns DESC, deployment_id DESC LIMIT ?2";
         let text = text.trim();
         if !is_short_commit(text) {
             return Ok(Vec::new());
         }
-        Ok(load(&self.lock(), SQL, params![text, limit])?.into_iter().map(FoundId::from).collect())
+        Ok(load(&self.lock(), SQL, params![text.to_ascii_lowercase(), limit])?
+            .into_iter()
+            .map(FoundId::from)
+            .collect())
     }
 
     /// Finds the id itself, else the ids that begin with it, by `matching`.
@@ -95,21 +98,25 @@ impl Reader {
     /// The outbox rows of a failure or a deployment that are pending or dead, oldest first.
     pub fn rows_of(&self, found: &FoundId) -> Result<Vec<i64>, ReadError> {
         const FAILURE: &str = "SELECT outbox.id FROM failure JOIN outbox ON outbox.failure = failure.id
-            WHERE failure_key = ?2 AND failure_id = ?1 AND outbox.state IN ('pending', 'dead')
+            WHERE failure_id = ?1 AND failure_key = ?2 AND outbox.state IN ('pending', 'dead')
             ORDER BY outbox.id";
         const DEPLOYMENT: &str =
             "SELECT outbox.id FROM stored_deployment d JOIN outbox ON outbox.deployment = d.id
-            WHERE deployment_id = ?1 AND ?2 IS NULL AND outbox.state IN ('pending', 'dead') ORDER BY outbox.id";
+            WHERE deployment_id = ?1 AND outbox.state IN ('pending', 'dead') ORDER BY outbox.id";
         let db = self.lock();
-        let mut statement = db.prepare_cached(match found.kind {
-            FoundKind::Failure => FAILURE,
-            FoundKind::Deployment => DEPLOYMENT,
-        })?;
-        let key = FailureId::parse(&found.id).filter(|_| found.kind == FoundKind::Failure);
-        let parameters = params![found.id, key.as_ref().map(failure_key)];
-        let rows = statement.query_map(parameters, |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(match found.kind {
+            FoundKind::Failure => {
+                let key = FailureId::parse(&found.id).as_ref().map(failure_key);
+                rows(&db, FAILURE, params![found.id, key])?
+            }
+            FoundKind::Deployment => rows(&db, DEPLOYMENT, [&found.id])?,
+        })
     }
+}
+
+/// The rows that a query finds.
+fn rows(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<i64>> {
+    db.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
 }
 
 /// A backend that is neither configured nor in the outbox.
@@ -152,7 +159,7 @@ impl Reader {
     }
 }
 
-/// Pattern that ids are compared with. Letter case does not matter.
+/// Pattern that ids are compared with, in lower case. Letter case does not matter.
 struct Pattern {
     /// Text that the ids begin with.
     beginning: String,
@@ -162,6 +169,8 @@ struct Pattern {
 
 /// Patterns of the id itself, then of its beginning.
 fn patterns(text: &str) -> Vec<Pattern> {
+    let text = text.to_ascii_lowercase();
+    let text = text.as_str();
     let pattern = |beginning: &str, like| Pattern { beginning: beginning.to_owned(), like };
     let cut = ELLIPSES.into_iter().find_map(|left_out| text.split_once(left_out));
     match cut {
@@ -188,12 +197,12 @@ fn literal(text: &str) -> String {
 fn failures_sql(sources: Sources) -> String {
     let api = SourceName::API;
     let names = sources.with_incidents().map(|source| source.name.as_str()).chain([api.as_str()]);
-    let behind = |name: &str| format!(r"OR failure_id LIKE '{name}:' || ?1 ESCAPE '\' ");
+    let behind = |name: &str| format!(r"OR lower(failure_id) LIKE '{name}:' || ?1 ESCAPE '\' ");
     let or_behind_source: String = names.map(behind).collect();
     // Skip incidents that are known only as merge targets.
     format!(
         r"SELECT failure_id FROM failure
-        WHERE (failure_id LIKE ?1 ESCAPE '\' {or_behind_source})
+        WHERE (lower(failure_id) LIKE ?1 ESCAPE '\' {or_behind_source})
             AND (state IS NOT NULL OR EXISTS (SELECT 1 FROM failure_event WHERE failure = failure.id))
         ORDER BY failure_id LIMIT ?2"
     )
@@ -215,8 +224,8 @@ fn failures(
 fn deployments(db: &Connection, pattern: &Pattern, limit: u32) -> rusqlite::Result<Vec<FoundId>> {
     // The range is read from an index, which a pattern alone is not. A tilde sorts after every character of an id.
     const SQL: &str = r"SELECT facts FROM stored_deployment
-        WHERE deployment_id COLLATE NOCASE >= ?3 AND deployment_id COLLATE NOCASE < ?3 || '~'
-            AND deployment_id LIKE ?1 ESCAPE '\' ORDER BY deployment_id LIMIT ?2";
+        WHERE lower(deployment_id) >= ?3 AND lower(deployment_id) < ?3 || '~'
+            AND lower(deployment_id) LIKE ?1 ESCAPE '\' ORDER BY deployment_id LIMIT ?2";
     let found = load(db, SQL, params![pattern.like, limit, pattern.beginning])?;
     Ok(found.into_iter().map(FoundId::from).collect())
 }

@@ -91,14 +91,16 @@ impl Reader {
     /// Reads the gauges.
     pub fn gauges(&self) -> Result<StoreGauges, ReadError> {
         const OPEN: &str = "SELECT count(*) FROM failure WHERE state = 'open' AND finished_at_ns IS NULL";
-        const OUTBOX: &str = "SELECT backend, sum(pending), sum(dead), min(oldest), sum(suspect) FROM (
+        const OUTBOX: &str =
+            "SELECT backend, CAST(sum(pending) AS BIGINT), CAST(sum(dead) AS BIGINT), min(oldest),
+                CAST(sum(suspect) AS BIGINT) FROM (
                 SELECT backend, count(*) AS pending, 0 AS dead, min(created_at_ns) AS oldest, 0 AS suspect
                 FROM outbox WHERE due_at_ns IS NOT NULL GROUP BY backend
                 UNION ALL
                 SELECT backend, 0, count(*), NULL, 0 FROM outbox WHERE state = 'dead' GROUP BY backend
                 UNION ALL
                 SELECT backend, 0, 0, NULL, count(*) FROM outbox WHERE suspect = 1 GROUP BY backend
-            ) GROUP BY backend";
+            ) AS counted GROUP BY backend";
         let db = self.lock();
         let count = |sql| db.prepare_cached(sql)?.query_row([], |row| row.get(0));
         let outbox = |row: &rusqlite::Row<'_>| {

@@ -24,10 +24,11 @@ pub(super) type Ranked = (u32, i64, i64);
 
 /// The open failures. SQLite keeps the order of a CROSS JOIN: they are few, and an index covers them.
 const OPEN: &str =
-    "SELECT failure.id, started_at_ns, severity FROM failure CROSS JOIN failure_kind k ON k.id = kind
-    WHERE failure.state = 'open' AND finished_at_ns IS NULL AND started_at_ns >= ?1 AND started_at_ns < ?6
-    AND (?2 IS NULL OR env = ?2) AND (?3 IS NULL OR team = ?3) AND (?4 IS NULL OR severity = ?4)
-    AND (?5 IS NULL OR EXISTS (SELECT 1 FROM failure_kind_service s WHERE s.service = ?5 AND s.kind = k.id))";
+    "SELECT failure.id, started_at_ns, severity FROM failure CROSS JOIN failure_kind k
+    WHERE k.id = kind AND failure.state = 'open' AND finished_at_ns IS NULL AND started_at_ns >= ?1 AND started_at_ns < ?6
+    AND (CAST(?2 AS TEXT) IS NULL OR env = ?2) AND (CAST(?3 AS TEXT) IS NULL OR team = ?3)
+    AND (CAST(?4 AS TEXT) IS NULL OR severity = ?4)
+    AND (CAST(?5 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM failure_kind_service s WHERE s.service = ?5 AND s.kind = k.id))";
 
 impl Reader {
     /// The open failures that pass the filter. Its state and its cursor are not used.

@@ -123,7 +123,7 @@ impl Reader {
 
 fn row(db: &Connection, id: i64) -> rusqlite::Result<OutboxRow> {
     const SQL: &str = "SELECT o.id, o.backend, failure_id, o.revision, o.state, attempts,
-            max(due_at_ns, coalesce(not_before_ns, 0)), last_status, last_error,
+            CASE WHEN due_at_ns < not_before_ns THEN not_before_ns ELSE due_at_ns END, last_status, last_error,
             deployment_id, refusals, suspect, repeats, d.facts
         FROM outbox o LEFT JOIN failure f ON f.id = o.failure
             LEFT JOIN stored_deployment d ON d.id = o.deployment

@@ -58,7 +58,7 @@ impl Reader {
         // One snapshot of the store for all reads.
         let db = db.transaction()?;
         let Some(group) = group_of(&db, row)? else { return Ok(None) };
-        let condition = "o.last_status IS ?3 AND o.last_error IS ?4";
+        let condition = "o.last_status IS NOT DISTINCT FROM ?3 AND o.last_error IS NOT DISTINCT FROM ?4";
         let sql = grouped(group.kind, condition);
         let parameters = params![group.backend, 1, group.last_status, group.last_error];
         let found = db.prepare_cached(&sql)?.query_map(parameters, listed)?.next().transpose()?;
@@ -98,7 +98,7 @@ fn grouped(kind: GroupKind, condition: &str) -> String {
     format!(
         "SELECT g.*, failure_id, deployment_id FROM (
             SELECT o.backend, o.state = 'dead', o.last_status, o.last_error, count(*) AS number, min(o.created_at_ns), min(o.id) AS first
-            FROM outbox o WHERE {is_of_kind} AND (?1 IS NULL OR o.backend = ?1) AND {condition}
+            FROM outbox o WHERE {is_of_kind} AND (CAST(?1 AS TEXT) IS NULL OR o.backend = ?1) AND {condition}
             GROUP BY o.backend, o.state, o.last_status, o.last_error ORDER BY number DESC, first LIMIT ?2
         ) g JOIN outbox o ON o.id = g.first
             LEFT JOIN failure f ON f.id = o.failure LEFT JOIN stored_deployment d ON d.id = o.deployment"

@@ -73,7 +73,8 @@ impl From<QuarantinedBody> for BodyFields {
 impl Reader {
     /// Bodies in quarantine after the row `after`, at most `limit`.
     pub fn quarantine(&self, after: i64, limit: usize) -> Result<QuarantinePage, ReadError> {
-        const SQL: &str = "SELECT id, received_at_ns, delivery_id, reason, length(body) FROM quarantine
+        const SQL: &str =
+            "SELECT id, received_at_ns, delivery_id, reason, CAST(length(body) AS BIGINT) FROM quarantine
             WHERE id > ?1 ORDER BY id LIMIT ?2";
         let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let db = self.lock();
@@ -87,7 +88,7 @@ impl Reader {
 
     /// One body in quarantine, whole. `None` if there is no such row.
     pub fn quarantined(&self, id: i64) -> Result<Option<Quarantined>, ReadError> {
-        const SQL: &str = "SELECT id, received_at_ns, delivery_id, reason, length(body), body FROM quarantine
+        const SQL: &str = "SELECT id, received_at_ns, delivery_id, reason, CAST(length(body) AS BIGINT), body FROM quarantine
             WHERE id = ?1";
         let db = self.lock();
         let whole = |columns: &Row<'_>| {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::params;
+use rusqlite::{Row, params};
+use serde::Deserialize;
 
 use super::reader::Reader;
 use crate::domain::deployment_event::DeploymentState;
@@ -35,12 +36,15 @@ impl Reader {
 
     /// Addresses of all repositories that the events of a source have told of.
     pub fn repositories_of(&self, source: &SourceName) -> Result<BTreeSet<String>, ReadError> {
-        const SQL: &str = "SELECT DISTINCT facts ->> 'repository_url' AS url FROM stored_deployment
-            WHERE source = ?1 AND url IS NOT NULL";
+        const SQL: &str = "SELECT facts FROM stored_deployment WHERE source = ?1";
         let db = self.lock();
         let mut statement = db.prepare_cached(SQL)?;
-        let urls = statement.query_map([source.as_str()], |row| row.get(0))?;
-        Ok(urls.collect::<Result<_, _>>()?)
+        let mut rows = statement.query([source.as_str()])?;
+        let mut addresses = BTreeSet::new();
+        while let Some(row) = rows.next()? {
+            addresses.extend(repository_url(row, 0)?);
+        }
+        Ok(addresses)
     }
 
     /// Deployments of a source that had not ended by their last event, which came after `since`.
@@ -49,16 +53,19 @@ impl Reader {
         source: &SourceName,
         since: Timestamp,
     ) -> Result<BTreeSet<UnfinishedDeployment>, ReadError> {
-        const SQL: &str = "SELECT facts ->> 'repository_url' AS url, told_id, history
+        const SQL: &str = "SELECT facts, told_id, history
             FROM stored_deployment JOIN told_deployment ON told_deployment.id = told
-            WHERE counts = 0 AND source = ?1 AND finished_at_ns > ?2 AND url IS NOT NULL
-            ORDER BY finished_at_ns DESC LIMIT ?3";
+            WHERE counts = 0 AND source = ?1 AND finished_at_ns > ?2 ORDER BY finished_at_ns DESC";
         let db = self.lock();
         let mut statement = db.prepare_cached(SQL)?;
-        let mut rows = statement.query(params![source.as_str(), since.as_nanos(), MOST_UNFINISHED])?;
-        let mut unfinished = BTreeSet::new();
-        while let Some(row) = rows.next()? {
-            let [repository_url, id, history]: [String; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
+        let mut rows = statement.query(params![source.as_str(), since.as_nanos()])?;
+        let (mut unfinished, mut looked_at) = (BTreeSet::new(), 0);
+        while looked_at < MOST_UNFINISHED
+            && let Some(row) = rows.next()?
+        {
+            let Some(repository_url) = repository_url(row, 0)? else { continue };
+            looked_at += 1;
+            let [id, history]: [String; 2] = [row.get(1)?, row.get(2)?];
             // A damaged history is reported when the next event is folded.
             let Ok(history) = from_json::<DeploymentHistory>(&history) else { continue };
             if history.state().is_some_and(is_unfinished) {
@@ -68,6 +75,16 @@ impl Reader {
         }
         Ok(unfinished)
     }
+}
+
+/// Address of the repository of the deployment whose facts are in this column.
+fn repository_url(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    #[derive(Deserialize)]
+    struct Deployed {
+        repository_url: Option<String>,
+    }
+    let Deployed { repository_url } = from_json(row.get_ref(column)?.as_str()?)?;
+    Ok(repository_url)
 }
 
 const fn is_unfinished(state: DeploymentState) -> bool {

@@ -127,7 +127,8 @@ impl Reader {
 }
 
 fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlite::Result<Story> {
-    const SQL: &str = "SELECT iif(state IS NULL, NULL, evaluated), details, cause, cause_how, remediation
+    const SQL: &str =
+        "SELECT CASE WHEN state IS NOT NULL THEN evaluated END, details, cause, cause_how, remediation
         FROM failure WHERE id = ?1";
     // Every row that was loaded has an id.
     let id = row.id.ok_or(rusqlite::Error::QueryReturnedNoRows)?;

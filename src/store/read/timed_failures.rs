@@ -4,10 +4,15 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 use rusqlite::{Connection, Row};
+use serde::Deserialize;
 
 use crate::domain::figures::{Env, FailureTimes, FailureTraits};
 use crate::domain::timestamp::Timestamp;
+use crate::store::engine::json::from_json;
 use crate::store::state::figure_columns::kind;
+
+/// Largest number of characters of a title.
+const MOST_CHARACTERS: usize = 200;
 
 /// Failures whose times are read.
 #[derive(Debug, Clone)]
@@ -77,7 +82,7 @@ pub(super) fn read(db: &mut Connection, filter: &TimedFailureFilter) -> rusqlite
     const ENDED: &str = "SELECT id, started_at_ns, finished_at_ns, restore_ns, counts_for
         FROM failure INDEXED BY failure_by_end
         WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2 AND counts_for IS NOT NULL ORDER BY finished_at_ns DESC";
-    const TITLE: &str = "SELECT failure_id, substr(evaluated ->> 'title', 1, 200) FROM failure WHERE id = ?1";
+    const TITLE: &str = "SELECT failure_id, evaluated FROM failure WHERE id = ?1";
     // One snapshot of the store for all reads.
     let db = db.transaction()?;
     let mut scan = Scan { filter, known: HashMap::default(), found: Vec::new() };
@@ -94,11 +99,22 @@ pub(super) fn read(db: &mut Connection, filter: &TimedFailureFilter) -> rusqlite
     scan.found.truncate(filter.limit);
     let mut title = db.prepare_cached(TITLE)?;
     let failures = scan.found.into_iter().map(|Found { row, times, services }| {
-        let (id, title) = title.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (id, title) = title.query_row([row], |row| Ok((row.get(0)?, beginning_of_title(row, 1)?)))?;
         let FailureTimes { started_at, finished_at, .. } = times;
         Ok(TimedFailure { id, title, services, started_at, finished_at, restored_ns: times.restored() })
     });
     Ok(TimedFailures { failures: failures.collect::<rusqlite::Result<_>>()?, is_cut })
+}
+
+/// The beginning of a failure's title. The failure is in this column.
+fn beginning_of_title(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    #[derive(Deserialize)]
+    struct Titled {
+        title: Option<String>,
+    }
+    let Some(failure) = row.get_ref(column)?.as_str_or_null()? else { return Ok(None) };
+    let Titled { title } = from_json(failure)?;
+    Ok(title.map(|title| title.chars().take(MOST_CHARACTERS).collect()))
 }
 
 impl Scan<'_> {

@@ -1,6 +1,6 @@
 //! The `failure` table: the facts of each failure, and the result of its evaluation.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use serde::{Deserialize, Serialize};
 
 use super::difference;
@@ -192,30 +192,38 @@ impl FailureRow {
         let length = finished_at.zip(started_at).map(|(end, start)| duration_log2(end.nanos_since(start)));
         let view = StoredForm::of(evaluated)?;
         let figure_columns = evaluated.map_or_else(|| Ok(FigureColumns::default()), FigureColumns::of)?;
-        let mut statement = session.prepare(if self.id.is_some() { UPDATE } else { INSERT })?;
-        statement.raw_bind_parameter(1, failure.map(|failure| failure.state.as_str()))?;
-        statement.raw_bind_parameter(2, started_at.map(Timestamp::as_nanos))?;
-        statement.raw_bind_parameter(3, finished_at.map(Timestamp::as_nanos))?;
-        statement.raw_bind_parameter(4, created_at.map(Timestamp::as_nanos))?;
-        statement.raw_bind_parameter(5, length)?;
-        statement.raw_bind_parameter(6, to_json(&self.facts)?)?;
-        statement.raw_bind_parameter(7, view.failure)?;
-        statement.raw_bind_parameter(8, view.details)?;
-        statement.raw_bind_parameter(9, self.facts.target().as_ref().map(failure_key))?;
-        statement.raw_bind_parameter(10, figure_columns.counts_for)?;
-        statement.raw_bind_parameter(11, figure_columns.restore_ns)?;
-        statement.raw_bind_parameter(12, links.and_then(|links| links.cause))?;
-        statement.raw_bind_parameter(13, links.map(|links| links.how.as_str()))?;
-        statement.raw_bind_parameter(14, links.and_then(|links| links.remediation))?;
-        statement.raw_bind_parameter(15, kind)?;
+        let state = failure.map(|failure| failure.state.as_str());
+        let [started_ns, finished_ns, created_ns] =
+            [started_at, finished_at, created_at].map(|time| time.map(Timestamp::as_nanos));
+        let (facts, target) = (to_json(&self.facts)?, self.facts.target().as_ref().map(failure_key));
+        let (cause, how) = (links.and_then(|links| links.cause), links.map(|links| links.how.as_str()));
+        let remediation = links.and_then(|links| links.remediation);
+        let FigureColumns { counts_for, restore_ns } = figure_columns;
+        let mut parameters: Vec<&dyn ToSql> = vec![
+            &state,
+            &started_ns,
+            &finished_ns,
+            &created_ns,
+            &length,
+            &facts,
+            &view.failure,
+            &view.details,
+            &target,
+            &counts_for,
+            &restore_ns,
+            &cause,
+            &how,
+            &remediation,
+            &kind,
+        ];
         if let Some(id) = self.id {
-            statement.raw_bind_parameter(16, id)?;
-        } else {
-            statement.raw_bind_parameter(16, self.failure_id.as_str())?;
-            statement.raw_bind_parameter(17, failure_key(&self.failure_id))?;
+            parameters.push(&id);
+            session.execute(UPDATE, parameters.as_slice())?;
+            return Ok(id);
         }
-        statement.raw_execute()?;
-        Ok(self.id.unwrap_or_else(|| session.db().last_insert_rowid()))
+        let (id, key) = (self.failure_id.as_str(), failure_key(&self.failure_id));
+        parameters.extend([&id as &dyn ToSql, &key]);
+        session.insert_new(INSERT, parameters.as_slice())
     }
 }
 

@@ -25,8 +25,7 @@ fn add(session: &Session<'_>, failure: &Failure, traits: &str) -> rusqlite::Resu
     // A failure may name a service twice.
     const ADD_SERVICE: &str = "INSERT INTO failure_kind_service VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     let Failure { state, services, team, env, severity, .. } = failure;
-    session.execute(ADD, params![traits, state.as_str(), team, env, severity])?;
-    let kind = session.db().last_insert_rowid();
+    let kind = session.insert_new(ADD, params![traits, state.as_str(), team, env, severity])?;
     for service in services {
         session.execute(ADD_SERVICE, params![service, kind])?;
     }

@@ -136,18 +136,19 @@ fn open_times(query: &LinkQuery<'_>) -> Vec<(i64, i64)> {
 
 /// Deployments that a failure names, in each form in which the name can be read.
 fn named(db: &Connection, query: &LinkQuery<'_>) -> rusqlite::Result<Vec<Deployment>> {
-    const OF_ID: &str = "SELECT facts FROM deployment WHERE deployment_id = ?1 COLLATE NOCASE";
-    const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE commit_sha = lower(?1)";
+    const OF_ID: &str = "SELECT facts FROM deployment WHERE lower(deployment_id) = ?1";
+    const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE commit_sha = ?1";
     // The letter g sorts after every hexadecimal digit.
     const OF_SHORT_COMMIT: &str =
-        "SELECT facts FROM deployment WHERE commit_sha >= lower(?1) AND commit_sha < lower(?1) || 'g'";
+        "SELECT facts FROM deployment WHERE commit_sha >= ?1 AND commit_sha < ?1 || 'g'";
     const OF_SERVICES_VERSION: &str = "SELECT facts FROM deployment WHERE service = ?1 AND version_key = ?2";
     const OF_TEAMS_VERSION: &str = "SELECT facts FROM deployment WHERE team = ?1 AND version_key = ?2";
     let mut found = Vec::new();
     for reading in query.named.iter().flat_map(|named| readings(named)) {
-        found.extend(load(db, OF_ID, [reading])?);
+        let lower_case = reading.to_ascii_lowercase();
+        found.extend(load(db, OF_ID, [&lower_case])?);
         let of_commit = if is_short_commit(reading) { OF_SHORT_COMMIT } else { OF_COMMIT };
-        found.extend(load(db, of_commit, [reading])?);
+        found.extend(load(db, of_commit, [&lower_case])?);
         let version_key = version_key(reading);
         for service in query.services {
             found.extend(load(db, OF_SERVICES_VERSION, [service, &version_key])?);

@@ -39,7 +39,7 @@ pub(super) fn failures(
     }
     for commit_sha in made().filter_map(|made| made.commit_sha.as_ref()) {
         const NAMED: &str = "SELECT failure FROM named_deployment
-            WHERE name BETWEEN substr(?1, 1, 7) AND ?1 AND instr(?1, name) = 1";
+            WHERE name BETWEEN substr(?1, 1, 7) AND ?1 AND substr(?1, 1, length(name)) = name";
         found.extend(rows(db, NAMED, [commit_sha.to_ascii_lowercase()])?);
     }
     Ok(found)

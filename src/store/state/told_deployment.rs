@@ -80,10 +80,7 @@ fn add(session: &mut Session<'_>, events: &[EventToFold]) -> rusqlite::Result<i6
             session.execute(UPDATE, params![row, to_json(&history)?])?;
             row
         }
-        None => {
-            session.execute(INSERT, params![id.as_str(), to_json(&history)?])?;
-            session.db().last_insert_rowid()
-        }
+        None => session.insert_new(INSERT, params![id.as_str(), to_json(&history)?])?,
     };
     apply(session, &ToldDeployment { row, id: id.clone(), history: Some(history) }, now)?;
     Ok(row)

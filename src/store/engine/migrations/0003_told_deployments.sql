@@ -67,6 +67,10 @@ DROP INDEX deployment_by_failed_end;
 CREATE INDEX deployment_by_failed_end ON stored_deployment (finished_at_ns, id, service, env, team)
     WHERE failed = 1 AND counts = 1;
 
+-- The same rows as before, by an expression that PostgreSQL has, too.
+DROP INDEX deployment_by_name;
+CREATE INDEX deployment_by_name ON stored_deployment (lower(deployment_id));
+
 -- Also finds the deployments of other sources that may be the same one.
 DROP INDEX deployment_by_commit;
 CREATE INDEX deployment_by_commit ON stored_deployment (commit_sha, service, env, started_at_ns)

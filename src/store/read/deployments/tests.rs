@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::params_from_iter;
 use rusqlite::types::Null;
 
 use super::*;
@@ -181,7 +182,7 @@ async fn every_filter_is_served_by_an_index_in_the_order_of_the_listing() {
     for filter in filters().into_iter().chain(ignored) {
         let sql = listing_sql(&filter);
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let parameters = params![0, 0, 0, Null, Null, Null, 1];
+        let parameters = params_from_iter(vec![Null; statement.parameter_count()]);
         let steps = statement.query_map(parameters, |row| row.get::<_, String>(3)).unwrap();
         let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
         let is_one_search = steps.len() == 1 && steps[0].starts_with("SEARCH stored_deployment USING INDEX");
