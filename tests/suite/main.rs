@@ -63,6 +63,8 @@ mod outbox;
 mod outgoing;
 mod outgoing_connections;
 mod packaging;
+mod portable_sql;
+mod postgres;
 mod power_loss;
 mod process;
 mod quarantine;
