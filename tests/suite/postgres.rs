@@ -14,9 +14,10 @@ use std::sync::OnceLock;
 const NOBODY: u32 = 65_534;
 
 /// Makes, starts, stops and removes the cluster. Its arguments are the folder of the programs and that of the cluster.
-/// Signals for this process's group do not end the shell: it ends when its standard input does.
+/// Signals for this process's group do not end the shell, nor does a pipe that nobody reads any more: it ends when its
+/// standard input does.
 const SCRIPT: &str = r#"
-trap '' HUP INT TERM
+trap '' HUP INT PIPE TERM
 cd /
 "$1/initdb" -D "$2/data" -U postgres --no-locale -E UTF8 --auth=trust --no-sync >"$2/log" 2>&1 &&
     "$1/pg_ctl" -D "$2/data" -l "$2/log" -w -o "-k '$2' -c listen_addresses='' -c fsync=off" start >/dev/null 2>&1 &&
