@@ -52,7 +52,7 @@ pub(crate) fn unfold(store: &Path) {
 pub(crate) fn unfold_deployments(store: &Path) {
     run(
         store,
-        "DELETE FROM told_deployment_event; UPDATE told_deployment SET history = '{\"entries\":[]}';
+        "DELETE FROM source_deployment_event; UPDATE source_deployment SET history = '{\"entries\":[]}';
         DELETE FROM progress WHERE name = 'folded_up_to'",
     );
 }

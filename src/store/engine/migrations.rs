@@ -4,5 +4,5 @@
 pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_listings.sql"),
-    include_str!("migrations/0003_told_deployments.sql"),
+    include_str!("migrations/0003_source_deployments.sql"),
 ];

@@ -13,7 +13,9 @@ use crate::domain::explain::Why;
 use crate::domain::explain_deployment::{
     CausedLink, ExplainedDeployment, explain_deployment, explain_forwarded, not_forwarded,
 };
-use crate::domain::explain_told::{decided_under_other_configuration, explain_told, never_told, still_there};
+use crate::domain::explain_source_deployment::{
+    decided_under_other_configuration, explain_source_deployment, never_told, still_there,
+};
 use crate::domain::forwarding::{Action, BackendEntry};
 use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
@@ -23,7 +25,7 @@ use crate::store::facts::deployment::{StoredDeployment, of_id};
 use crate::store::outbox::desired::deployment_before;
 use crate::store::outbox::rows::action;
 use crate::store::state::failure::stored;
-use crate::store::state::told_deployment;
+use crate::store::state::source_deployment;
 
 /// Present configuration, and the time.
 #[derive(Clone, Copy)]
@@ -118,12 +120,12 @@ fn told_reasons(
     stored: &StoredDeployment,
     context: DeploymentContext<'_>,
 ) -> rusqlite::Result<Vec<Why>> {
-    let Some(told) = told_deployment::of_row(db, context.sources, stored.origin.told)? else {
+    let Some(told) = source_deployment::of_row(db, context.sources, stored.origin.told)? else {
         return Ok(Vec::new());
     };
     let Some(history) = &told.history else { return Ok(Vec::new()) };
-    let mut reasons = explain_told(&told.id, history, context.policy);
-    if !told_deployment::changes(db, &told, context.policy)?.is_empty() {
+    let mut reasons = explain_source_deployment(&told.id, history, context.policy);
+    if !source_deployment::changes(db, &told, context.policy)?.is_empty() {
         reasons.push(decided_under_other_configuration());
     }
     Ok(reasons)
@@ -132,7 +134,7 @@ fn told_reasons(
 /// The events that told of a deployment.
 fn told_events(db: &Connection, told: Option<i64>) -> rusqlite::Result<Vec<ReceivedEvent>> {
     const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates, source
-        FROM told_deployment_event JOIN event ON event.id = event WHERE told = ?1 ORDER BY event.id";
+        FROM source_deployment_event JOIN event ON event.id = event WHERE told = ?1 ORDER BY event.id";
     match told {
         Some(told) => received_events(db, SQL, told),
         None => Ok(Vec::new()),

@@ -53,8 +53,8 @@ impl Reader {
         source: &SourceName,
         since: Timestamp,
     ) -> Result<BTreeSet<UnfinishedDeployment>, ReadError> {
-        const SQL: &str = "SELECT facts, told_id, history
-            FROM stored_deployment JOIN told_deployment ON told_deployment.id = told
+        const SQL: &str = "SELECT facts, id_at_source, history
+            FROM stored_deployment JOIN source_deployment ON source_deployment.id = told
             WHERE counts = 0 AND source = ?1 AND finished_at_ns > ?2 ORDER BY finished_at_ns DESC";
         let db = self.lock();
         let mut statement = db.prepare_cached(SQL)?;

@@ -8,7 +8,7 @@
 use rusqlite::{Connection, params};
 
 use super::merge_group::{ChangedMembers, Incidents};
-use super::told_deployment;
+use super::source_deployment;
 use crate::domain::event::{Event, SubjectId};
 use crate::domain::failure::FailureState;
 use crate::domain::id::IncidentId;
@@ -33,7 +33,7 @@ struct EventToFold {
 #[derive(Default)]
 struct EventsToFold {
     incidents: Vec<EventToFold>,
-    deployments: Vec<told_deployment::EventToFold>,
+    deployments: Vec<source_deployment::EventToFold>,
 }
 
 /// Folds a part of the backlog into failures and deployments.
@@ -76,7 +76,7 @@ fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Events
                 events.incidents.push(EventToFold { row: id, failure_key, incident, event, received_at });
             }
             SubjectId::Deployment(deployment) => {
-                let folding = told_deployment::EventToFold { row: id, deployment, event, received_at };
+                let folding = source_deployment::EventToFold { row: id, deployment, event, received_at };
                 events.deployments.push(folding);
             }
         }
@@ -93,7 +93,7 @@ fn fold(
     session: &mut Session<'_>,
     EventsToFold { incidents, deployments }: EventsToFold,
 ) -> rusqlite::Result<()> {
-    told_deployment::fold(session, deployments)?;
+    source_deployment::fold(session, deployments)?;
     fold_incidents(session, incidents)
 }
 

@@ -15,6 +15,6 @@ pub(super) mod read_deployments;
 pub(super) mod reading;
 pub(super) mod reevaluate;
 pub(super) mod renew;
+pub(super) mod source_deployment;
 pub(super) mod stored_failure;
 pub(super) mod submission;
-pub(super) mod told_deployment;

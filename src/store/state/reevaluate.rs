@@ -13,7 +13,7 @@ use super::difference;
 use super::failure::{Facts, FailureRow, StoredForm};
 use super::links::decide;
 use super::merge_group::{Incidents, MergeGroup};
-use super::told_deployment::{self, ToldDeployment};
+use super::source_deployment::{self, SourceDeployment};
 use crate::domain::changed_deployment::ChangedDeployment;
 use crate::domain::changed_failure::ChangedFailure;
 use crate::domain::deployment_history::DeploymentHistory;
@@ -102,7 +102,7 @@ fn deployments(
     let (db, sources) = (session.db(), session.settings.sources);
     let (batch, looked_at) = deployment_batch(db, sources, &session.settings.policy, span)?;
     for told in looked_at {
-        told_deployment::apply(session, &told, now)?;
+        source_deployment::apply(session, &told, now)?;
     }
     Ok(batch)
 }
@@ -113,10 +113,10 @@ pub(in crate::store) fn deployment_batch(
     sources: Sources,
     policy: &Policy,
     span: ReevaluateSpan,
-) -> rusqlite::Result<(ReevaluatedBatch, Vec<ToldDeployment>)> {
+) -> rusqlite::Result<(ReevaluatedBatch, Vec<SourceDeployment>)> {
     let mut batch = ReevaluatedBatch::default();
     let mut looked_at = Vec::new();
-    let all = told_deployment::after_row(db, sources, span.from.after, AT_A_TIME)?;
+    let all = source_deployment::after_row(db, sources, span.from.after, AT_A_TIME)?;
     let is_last = all.len() < AT_A_TIME as usize;
     let next = all.last().map(|told| ReevaluatePlace { after: told.row, ..span.from });
     batch.next = next.filter(|_| !is_last);
@@ -126,7 +126,7 @@ pub(in crate::store) fn deployment_batch(
             continue;
         }
         batch.looked_at_deployments += 1;
-        batch.changed_deployments.extend(told_deployment::changes(db, &told, policy)?);
+        batch.changed_deployments.extend(source_deployment::changes(db, &told, policy)?);
         looked_at.push(told);
     }
     Ok((batch, looked_at))

@@ -45,7 +45,7 @@ fn as_told(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy
         Some(span) => (span.start.at, span.end.at),
         None => (facts.created_at.filter(|at| *at <= last_at).unwrap_or(last_at), last_at),
     };
-    let tags = told(&facts).map(|(key, value)| format!("{key}:{value}")).collect();
+    let tags = matchable_facts(&facts).map(|(key, value)| format!("{key}:{value}")).collect();
     let repository = facts.repository.as_deref().and_then(|repository| repository.rsplit('/').next());
     let service = repository.unwrap_or(UNKNOWN).to_owned();
     Deployment {
@@ -63,7 +63,7 @@ fn as_told(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy
 }
 
 /// The facts that a `[[deployment]]` table can match or name, by its keys and placeholders.
-pub fn told(facts: &DeploymentFacts) -> impl Iterator<Item = (String, &str)> {
+pub fn matchable_facts(facts: &DeploymentFacts) -> impl Iterator<Item = (String, &str)> {
     let texts = [
         ("repository", &facts.repository),
         ("environment", &facts.environment),

@@ -2,15 +2,15 @@
 
 -- Each deployment that a source told of, under the id that it has there: the facts of its events. What they make is in
 -- stored_deployment, in one row or, if it was a deployment of several services, in one row for each of them.
-CREATE TABLE told_deployment (
+CREATE TABLE source_deployment (
     id              INTEGER PRIMARY KEY,
-    told_id         TEXT    NOT NULL UNIQUE,    -- such as github:github.com:deployment:4200001
+    id_at_source         TEXT    NOT NULL UNIQUE,    -- such as github:github.com:deployment:4200001
     history         TEXT    NOT NULL            -- JSON: the facts of its events
 ) STRICT;
 
 -- The events of each of them.
-CREATE TABLE told_deployment_event (
-    told            INTEGER NOT NULL REFERENCES told_deployment,
+CREATE TABLE source_deployment_event (
+    told            INTEGER NOT NULL REFERENCES source_deployment,
     event           INTEGER NOT NULL REFERENCES event,
     PRIMARY KEY (told, event)
 ) STRICT, WITHOUT ROWID;
@@ -19,7 +19,7 @@ CREATE TABLE told_deployment_event (
 -- on where they ended if it counts again. Only deployments that count are in the view, which nearly all queries read.
 ALTER TABLE deployment RENAME TO stored_deployment;
 ALTER TABLE stored_deployment ADD COLUMN source TEXT NOT NULL DEFAULT 'api'; -- the source that told of it
-ALTER TABLE stored_deployment ADD COLUMN told INTEGER REFERENCES told_deployment; -- NULL: sent to the event API
+ALTER TABLE stored_deployment ADD COLUMN told INTEGER REFERENCES source_deployment; -- NULL: sent to the event API
 ALTER TABLE stored_deployment ADD COLUMN counts INTEGER NOT NULL DEFAULT 1;  -- 1 or 0
 ALTER TABLE stored_deployment ADD COLUMN ignored_because TEXT; -- reason, if it does not count
 -- The id of the deployment of another source that counts in its place. NULL: there is none.

@@ -6,10 +6,14 @@ use super::explain::{Why, why};
 use super::id::SourceDeploymentId;
 use super::policy::Policy;
 use super::rule::RuleAction;
-use super::told_deployment::told;
+use super::source_deployment::matchable_facts;
 
 /// Explains a deployment of a source: its state, its times, the table that decides, and the facts that tables match.
-pub fn explain_told(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy) -> Vec<Why> {
+pub fn explain_source_deployment(
+    id: &SourceDeploymentId,
+    history: &DeploymentHistory,
+    policy: &Policy,
+) -> Vec<Why> {
     let mut reasons = Vec::new();
     reasons.extend(history.state().map(|state| why("state", state.as_str(), "its last event")));
     if let Some(span) = history.span() {
@@ -18,7 +22,7 @@ pub fn explain_told(id: &SourceDeploymentId, history: &DeploymentHistory, policy
     }
     reasons.push(table(id, history, policy));
     let facts = history.facts();
-    reasons.extend(told(&facts).map(|(key, value)| {
+    reasons.extend(matchable_facts(&facts).map(|(key, value)| {
         why("fact", format!("{key}: {value}"), "its source says so; a [[deployment]] table can match it")
     }));
     reasons
@@ -83,7 +87,7 @@ mod tests {
     use super::*;
     use crate::domain::deployment_event::DeploymentState;
     use crate::domain::deployment_history::tests::{event, history};
-    use crate::domain::told_deployment::tests::{facts, id, policy};
+    use crate::domain::source_deployment::tests::{facts, id, policy};
 
     #[test]
     fn each_time_names_its_event_and_the_table_its_action() {
@@ -92,7 +96,8 @@ mod tests {
             event("status:2", DeploymentState::Succeeded, 60, facts("production")),
         ];
         let line = |why: &Why| format!("{}: {}: {}", why.about, why.value, why.because);
-        let lines: Vec<String> = explain_told(&id(), &history(&events), &policy()).iter().map(line).collect();
+        let lines: Vec<String> =
+            explain_source_deployment(&id(), &history(&events), &policy()).iter().map(line).collect();
         insta::assert_snapshot!(lines.join("\n"));
     }
 }

@@ -14,9 +14,9 @@ use crate::domain::event::Event;
 use crate::domain::id::{DeploymentId, SourceDeploymentId};
 use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
+use crate::domain::source_deployment::{MadeDeployment, made};
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::told_deployment::{MadeDeployment, made};
 use crate::store::engine::json::{from_json, to_json, unknown_word};
 use crate::store::engine::session::Session;
 use crate::store::facts::delivery::source;
@@ -35,7 +35,7 @@ pub(super) struct EventToFold {
 }
 
 /// A deployment of a source, and the history of its events.
-pub(in crate::store) struct ToldDeployment {
+pub(in crate::store) struct SourceDeployment {
     /// Its row.
     pub(in crate::store) row: i64,
     /// Its id at the source.
@@ -46,7 +46,7 @@ pub(in crate::store) struct ToldDeployment {
 
 /// Folds events into their deployments.
 pub(super) fn fold(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> rusqlite::Result<()> {
-    const LINK: &str = "INSERT INTO told_deployment_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    const LINK: &str = "INSERT INTO source_deployment_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     events.sort_unstable_by(|a, b| (&a.deployment, a.row).cmp(&(&b.deployment, b.row)));
     for events in events.chunk_by(|a, b| a.deployment == b.deployment) {
         let told = add(session, events)?;
@@ -59,14 +59,14 @@ pub(super) fn fold(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> r
 
 /// Adds events of one deployment to its history. Returns the deployment's row.
 fn add(session: &mut Session<'_>, events: &[EventToFold]) -> rusqlite::Result<i64> {
-    const INSERT: &str = "INSERT INTO told_deployment (told_id, history) VALUES (?1, ?2)";
-    const UPDATE: &str = "UPDATE told_deployment SET history = ?2 WHERE id = ?1";
+    const INSERT: &str = "INSERT INTO source_deployment (id_at_source, history) VALUES (?1, ?2)";
+    const UPDATE: &str = "UPDATE source_deployment SET history = ?2 WHERE id = ?1";
     let id = &events[0].deployment;
-    let known = of_told_id(session.db(), session.settings.sources, id)?;
+    let known = of_id_at_source(session.db(), session.settings.sources, id)?;
     let row = known.as_ref().map(|told| told.row);
     let history = match known {
-        Some(ToldDeployment { row, history: None, .. }) => return Ok(row),
-        Some(ToldDeployment { history: Some(history), .. }) => history,
+        Some(SourceDeployment { row, history: None, .. }) => return Ok(row),
+        Some(SourceDeployment { history: Some(history), .. }) => history,
         None => DeploymentHistory::default(),
     };
     let (mut history, mut has_changed, mut now) = (history, row.is_none(), Timestamp::MIN);
@@ -82,18 +82,18 @@ fn add(session: &mut Session<'_>, events: &[EventToFold]) -> rusqlite::Result<i6
         }
         None => session.insert_new(INSERT, params![id.as_str(), to_json(&history)?])?,
     };
-    apply(session, &ToldDeployment { row, id: id.clone(), history: Some(history) }, now)?;
+    apply(session, &SourceDeployment { row, id: id.clone(), history: Some(history) }, now)?;
     Ok(row)
 }
 
 /// The deployment of a source with this id.
-fn of_told_id(
+fn of_id_at_source(
     db: &Connection,
     sources: Sources,
     id: &SourceDeploymentId,
-) -> rusqlite::Result<Option<ToldDeployment>> {
-    const SQL: &str = "SELECT id, told_id, history FROM told_deployment WHERE told_id = ?1";
-    db.prepare_cached(SQL)?.query_row([id.as_str()], |row| told(db, sources, row)).optional()
+) -> rusqlite::Result<Option<SourceDeployment>> {
+    const SQL: &str = "SELECT id, id_at_source, history FROM source_deployment WHERE id_at_source = ?1";
+    db.prepare_cached(SQL)?.query_row([id.as_str()], |row| read_row(db, sources, row)).optional()
 }
 
 /// The deployment of a source in this row.
@@ -101,9 +101,9 @@ pub(in crate::store) fn of_row(
     db: &Connection,
     sources: Sources,
     row: Option<i64>,
-) -> rusqlite::Result<Option<ToldDeployment>> {
-    const SQL: &str = "SELECT id, told_id, history FROM told_deployment WHERE id = ?1";
-    db.prepare_cached(SQL)?.query_row([row], |row| told(db, sources, row)).optional()
+) -> rusqlite::Result<Option<SourceDeployment>> {
+    const SQL: &str = "SELECT id, id_at_source, history FROM source_deployment WHERE id = ?1";
+    db.prepare_cached(SQL)?.query_row([row], |row| read_row(db, sources, row)).optional()
 }
 
 /// The next deployments of sources after this row.
@@ -112,17 +112,18 @@ pub(super) fn after_row(
     sources: Sources,
     after: i64,
     limit: u32,
-) -> rusqlite::Result<Vec<ToldDeployment>> {
-    const SQL: &str = "SELECT id, told_id, history FROM told_deployment WHERE id > ?1 ORDER BY id LIMIT ?2";
-    db.prepare_cached(SQL)?.query_map(params![after, limit], |row| told(db, sources, row))?.collect()
+) -> rusqlite::Result<Vec<SourceDeployment>> {
+    const SQL: &str =
+        "SELECT id, id_at_source, history FROM source_deployment WHERE id > ?1 ORDER BY id LIMIT ?2";
+    db.prepare_cached(SQL)?.query_map(params![after, limit], |row| read_row(db, sources, row))?.collect()
 }
 
 /// The deployment in these columns: the row, the id and the history.
-fn told(db: &Connection, sources: Sources, row: &Row<'_>) -> rusqlite::Result<ToldDeployment> {
+fn read_row(db: &Connection, sources: Sources, row: &Row<'_>) -> rusqlite::Result<SourceDeployment> {
     let (number, id) = (row.get(0)?, row.get_ref(1)?.as_str()?);
     let id = SourceDeploymentId::parse(id).ok_or_else(|| unknown_word(1, id))?;
     let history = history(db, sources, number, row.get_ref(2)?.as_str()?)?;
-    Ok(ToldDeployment { row: number, id, history })
+    Ok(SourceDeployment { row: number, id, history })
 }
 
 /// A stored history. If it is damaged, it is made from the bodies of the events, where they are kept.
@@ -132,7 +133,7 @@ fn history(
     row: i64,
     json: &str,
 ) -> rusqlite::Result<Option<DeploymentHistory>> {
-    const SQL: &str = "SELECT body, source FROM told_deployment_event JOIN event ON event.id = event
+    const SQL: &str = "SELECT body, source FROM source_deployment_event JOIN event ON event.id = event
         WHERE told = ?1 AND body IS NOT NULL";
     let error = match from_json(json) {
         Ok(history) => return Ok(Some(history)),
@@ -185,7 +186,7 @@ impl Wanted {
 /// The rows that a deployment of a source makes under a policy, and all other rows that it has made before.
 pub(super) fn wanted(
     db: &Connection,
-    told: &ToldDeployment,
+    told: &SourceDeployment,
     policy: &Policy,
 ) -> rusqlite::Result<Vec<Wanted>> {
     let Some(history) = &told.history else { return Ok(Vec::new()) };
@@ -214,7 +215,7 @@ pub(super) fn wanted(
 /// Saves what a deployment of a source makes under the present policy.
 pub(super) fn apply(
     session: &mut Session<'_>,
-    told: &ToldDeployment,
+    told: &SourceDeployment,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let origin = origin(told)?;
@@ -245,7 +246,7 @@ fn remove_unused(session: &Session<'_>, wanted: &Wanted) -> rusqlite::Result<boo
     Ok(!is_told)
 }
 
-fn origin(told: &ToldDeployment) -> rusqlite::Result<Origin> {
+fn origin(told: &SourceDeployment) -> rusqlite::Result<Origin> {
     let source = told.id.source();
     let source = SourceName::parse(source).ok_or_else(|| unknown_word(1, source))?;
     Ok(Origin { source, told: Some(told.row) })
@@ -270,7 +271,7 @@ fn of_told(db: &Connection, told: i64) -> rusqlite::Result<Vec<StoredDeployment>
 /// The differences between the stored rows of a deployment and those that it makes under this policy.
 pub(in crate::store) fn changes(
     db: &Connection,
-    told: &ToldDeployment,
+    told: &SourceDeployment,
     policy: &Policy,
 ) -> rusqlite::Result<Vec<ChangedDeployment>> {
     let mut changed = Vec::new();
