@@ -37,7 +37,9 @@ pub use self::listeners::Listeners;
 pub use self::offline_store::OfflineStore;
 use self::parts::Parts;
 use self::reload::ReloadRequests;
-pub(crate) use self::secrets::{backend, github_api, outgoing, problems as problems_of_secrets, rest_client};
+pub(crate) use self::secrets::{
+    backend, github_api, gitlab_api, outgoing, problems as problems_of_secrets, rest_client,
+};
 use self::setup::Setup;
 use self::store::wait_for_writer;
 pub(crate) use self::tls::tls;

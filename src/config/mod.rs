@@ -1,5 +1,6 @@
 //! Configuration file: its keys, their defaults, and the checks of their values.
 
+mod api_address;
 mod backend;
 mod backend_url;
 pub mod changes;
@@ -11,6 +12,7 @@ mod findings;
 mod github;
 mod github_api_url;
 mod gitlab;
+mod gitlab_url;
 mod host;
 mod list;
 pub mod listener_secrets;
@@ -52,6 +54,7 @@ pub use environment::{journal_stream, socket_names};
 pub use github::GitHubSection;
 pub use github_api_url::GitHubApiUrl;
 pub use gitlab::GitLabSection;
+pub use gitlab_url::GitLabUrl;
 pub use host::HostName;
 pub use list::List;
 pub use log::{LogFormat, LogLevel, LogSection};
@@ -115,7 +118,7 @@ pub struct Config {
     /// Webhooks of GitHub, and its API. `None`: both are off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub github: Option<GitHubSection>,
-    /// Webhooks of GitLab. `None`: they are off.
+    /// Webhooks of GitLab, and its API. `None`: both are off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gitlab: Option<GitLabSection>,
     /// Tables that decide which deployments of GitHub and GitLab count.

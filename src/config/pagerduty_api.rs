@@ -4,8 +4,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::value::{ReconcileEvery, read_from_text};
-use super::{Name, Secret};
-use crate::domain::name::trimmed;
+use super::{Name, Secret, api_address};
 
 /// `[pagerduty.api]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -104,16 +103,7 @@ impl TryFrom<String> for ApiUrl {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let url = Url::parse(trimmed(&text)).map_err(|error| format!("is not a URL: {error}"))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err("must begin with http:// or https://".to_owned());
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("must not have a user or a password: the token is sent".to_owned());
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err("must not have a query (?…) or a fragment (#…): paths are added to it".to_owned());
-        }
+        let url = api_address::read(&text)?;
         match pagerduty_url_error(&url) {
             Some(message) => Err(message),
             None => Ok(Self(url)),
@@ -123,7 +113,7 @@ impl TryFrom<String> for ApiUrl {
 
 impl From<ApiUrl> for String {
     fn from(url: ApiUrl) -> Self {
-        url.0.as_str().trim_end_matches('/').to_owned()
+        api_address::written(&url.0)
     }
 }
 

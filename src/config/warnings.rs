@@ -59,7 +59,7 @@ impl Config {
         if self.gitlab.as_ref().is_some_and(|section| !section.is_on()) {
             findings.about(
                 "gitlab",
-                "has neither signing_secrets nor tokens: webhooks of GitLab are not received",
+                "has neither signing_secrets nor tokens nor a token: no deployments of GitLab are received or read",
             );
         }
     }

@@ -40,6 +40,8 @@ const STORED_AT_ONCE: usize = 50;
 pub struct NamedRepositories {
     /// Their full names.
     pub names: Vec<String>,
+    /// Full names of repositories that may be on another host. It is no problem if the API does not have them.
+    pub possible: Vec<String>,
     /// Their addresses. Those on other hosts are left out.
     pub addresses: Vec<String>,
 }
@@ -65,6 +67,8 @@ pub struct DeploymentReader<A> {
 /// A repository that has to be read.
 struct Repository {
     name: String,
+    /// `true` if it may be on another host.
+    may_be_elsewhere: bool,
     /// Name of its progress in the store.
     key: String,
     since: Timestamp,
@@ -131,6 +135,8 @@ impl<A: DeploymentApi> DeploymentReader<A> {
                     look.repositories += 1;
                     look.events += events;
                 }
+                Err(DeploymentsError::Api(ApiError { problem: ApiProblem::NotFound, .. }))
+                    if repository.may_be_elsewhere => {}
                 Err(DeploymentsError::Api(error)) if error.is_about_repository() => {
                     look.unreadable.insert(repository.name, error.to_string());
                 }
@@ -155,15 +161,19 @@ impl<A: DeploymentApi> DeploymentReader<A> {
     /// The repositories that have to be read: those that the configuration names, and those that events told of.
     async fn repositories(&self) -> Result<Vec<Repository>, DeploymentsError> {
         let (reader, now, host) = (self.reader.clone(), self.clock.now(), self.api.host().to_owned());
-        let NamedRepositories { names, addresses } = self.named.clone();
+        let NamedRepositories { names, possible, addresses } = self.named.clone();
         let read = move || -> Result<Vec<Repository>, ReadError> {
             let told = reader.repositories_of(&A::SENT.name)?;
             let on_host = addresses.iter().chain(&told).filter_map(|address| name_on(address, &host));
-            let all: BTreeSet<String> = names.into_iter().chain(on_host).collect();
+            let names = names.iter().map(|name| name.to_lowercase());
+            let certain: BTreeSet<String> = names.chain(on_host).collect();
+            let possible = possible.iter().map(|name| name.to_lowercase());
+            let possible: BTreeSet<String> = possible.filter(|name| !certain.contains(name)).collect();
+            let certain = certain.into_iter().map(|name| (name, false));
             let unfinished =
                 reader.unfinished_deployments(&A::SENT.name, now.saturating_sub(LONGEST_UNFINISHED))?;
             let mut repositories = Vec::new();
-            for name in all {
+            for (name, may_be_elsewhere) in certain.chain(possible.into_iter().map(|name| (name, true))) {
                 let key = format!("{host}/{name}");
                 let up_to = reader.deployments_read_up_to(&key)?;
                 // The clock may have been set back since the last reading.
@@ -171,7 +181,7 @@ impl<A: DeploymentApi> DeploymentReader<A> {
                     up_to.min(now).saturating_sub(OVERLAP)
                 });
                 let unfinished = numbers(&unfinished, &host, &name);
-                repositories.push(Repository { name, key, since, unfinished });
+                repositories.push(Repository { name, may_be_elsewhere, key, since, unfinished });
             }
             Ok(repositories)
         };
@@ -180,7 +190,7 @@ impl<A: DeploymentApi> DeploymentReader<A> {
 
     /// Reads a repository, and stores what is new. Returns the number of new events.
     async fn repair(&self, repository: &Repository) -> Result<usize, DeploymentsError> {
-        let Repository { name, key, since, unfinished } = repository;
+        let Repository { name, key, since, unfinished, .. } = repository;
         let began_at = self.clock.now();
         let window = Window { since: *since, left_to_webhooks: DELIVERY, unfinished };
         let ReadRepository { events, at } = self.api.read(name, window).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -13,13 +14,15 @@ use super::setup::Setup;
 use super::tls::warn_of_expiry;
 use super::watchdog::{self, Watchdog, WatchedForwarder};
 use crate::backend::Backend;
+use crate::config::Config;
 use crate::config::changes::Reloaded;
+use crate::config::deployment_api::TableRepositories;
 use crate::domain::forwarding::Destination;
 use crate::forward::Forwarder;
 use crate::reconcile::{
     DeploymentReader, NamedRepositories, Reconciler, RelatedChangesLoop, SubscriptionCare,
 };
-use crate::sources::github;
+use crate::sources::deployment_api::DeploymentApi;
 
 /// All loops.
 pub(super) struct Loops {
@@ -31,6 +34,8 @@ pub(super) struct Loops {
     pagerduty: Vec<Loop>,
     /// Loop that reads deployments from GitHub.
     github: Option<Loop>,
+    /// Loop that reads deployments from GitLab.
+    gitlab: Option<Loop>,
     retention: Option<Loop>,
     /// Warnings before the certificate expires.
     expiry: Option<Loop>,
@@ -90,6 +95,7 @@ impl Loops {
             retired_forwarders: BTreeMap::new(),
             pagerduty: Vec::new(),
             github: None,
+            gitlab: None,
             retention: None,
             expiry: None,
             watchdog,
@@ -107,8 +113,9 @@ impl Loops {
         if has_new_outgoing || has_changed("pagerduty.api") || has_changed("pagerduty.path") {
             self.ask_pagerduty(parts, setup);
         }
-        if has_new_outgoing || ["github", "deployment", "service"].into_iter().any(has_changed) {
-            self.read_github(parts, setup);
+        // A table without a source names repositories of all APIs that have a token.
+        if has_new_outgoing || ["github", "gitlab", "deployment", "service"].into_iter().any(has_changed) {
+            self.read_deployments(parts, setup);
         }
         if has_changed("server.tls") {
             self.warn_of_expiry(parts, setup);
@@ -195,39 +202,22 @@ impl Loops {
         ];
     }
 
-    /// Replaces the loop that reads deployments from GitHub.
-    fn read_github(&mut self, parts: &Parts, setup: &Setup) {
-        let replaced = self.github.take();
-        let (readings, source) = (&parts.metrics.deployment_readings, &github::SOURCE);
-        let (Some(api), Some(section)) = (&setup.github, &setup.config.github) else {
-            readings.end(source);
-            return replaced.iter().for_each(Loop::order_stop);
-        };
-        let wanted = readings.begin(source);
-        let reader = DeploymentReader {
-            api: api.clone(),
-            store: parts.store.clone(),
-            reader: parts.deployments_reader.clone(),
-            clock: Arc::clone(&parts.clock),
-            metrics: Arc::clone(&parts.metrics),
-            every: section.poll.get(),
-            named: NamedRepositories {
-                names: setup.config.repositories_in_tables(source.name.as_str()),
-                addresses: setup.config.repositories_of_services(),
-            },
-        };
-        let thread = &parts.api_thread.handle;
-        self.github = Some(Loop::start(thread, replaced, |stop| reader.run(stop, wanted)));
+    /// Replaces the loops that read deployments.
+    fn read_deployments(&mut self, parts: &Parts, setup: &Setup) {
+        let (config, apis) = (&setup.config, &setup.deployment_apis);
+        let github = config.github.as_ref().map(|section| section.poll.get());
+        self.github = read_deployments(parts, config, apis.github.as_ref().zip(github), self.github.take());
+        let gitlab = config.gitlab.as_ref().map(|section| section.poll.get());
+        self.gitlab = read_deployments(parts, config, apis.gitlab.as_ref().zip(gitlab), self.gitlab.take());
     }
 
     /// Ends all loops, and waits until they have finished their work.
     pub(super) async fn end(self) {
-        let Self { forwarders, retired_forwarders, pagerduty, github, retention, expiry, watchdog, .. } =
-            self;
+        let Self { forwarders, retired_forwarders, pagerduty, retention, expiry, watchdog, .. } = self;
         let forwarders = forwarders.into_values().chain(retired_forwarders.into_values());
         let all: Vec<Loop> = forwarders
             .chain(pagerduty)
-            .chain(github)
+            .chain([self.github, self.gitlab].into_iter().flatten())
             .chain(retention)
             .chain(expiry)
             .chain(watchdog)
@@ -255,4 +245,31 @@ fn forward(parts: &Parts, backend: &Arc<Backend>, replaced: Option<Loop>) -> Loo
             forwarder.run(stop).await;
         }
     })
+}
+
+/// Starts a loop that reads deployments from an API, with the time between two readings. `None` if it is not configured.
+fn read_deployments<A: DeploymentApi + Clone>(
+    parts: &Parts,
+    config: &Config,
+    api: Option<(&A, Duration)>,
+    replaced: Option<Loop>,
+) -> Option<Loop> {
+    let readings = &parts.metrics.deployment_readings;
+    let Some((api, every)) = api else {
+        readings.end(A::SENT);
+        replaced.iter().for_each(Loop::order_stop);
+        return None;
+    };
+    let wanted = readings.begin(A::SENT);
+    let TableRepositories { certain, possible } = config.repositories_in_tables(A::SENT.name.as_str());
+    let reader = DeploymentReader {
+        api: api.clone(),
+        store: parts.store.clone(),
+        reader: parts.deployments_reader.clone(),
+        clock: Arc::clone(&parts.clock),
+        metrics: Arc::clone(&parts.metrics),
+        every,
+        named: NamedRepositories { names: certain, possible, addresses: config.repositories_of_services() },
+    };
+    Some(Loop::start(&parts.api_thread.handle, replaced, |stop| reader.run(stop, wanted)))
 }

@@ -1,13 +1,14 @@
-//! Backends and the client of PagerDuty's REST API, with their secrets.
+//! Backends and the clients of APIs, with their secrets.
 
 use std::sync::Arc;
 
 use super::tls::tls;
 use crate::backend::{Backend, Outgoing, SetupError};
-use crate::config::deployment_api::GITHUB_TOKEN;
+use crate::config::deployment_api::{GITHUB_TOKEN, GITLAB_TOKEN};
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
 use crate::config::{self, Config, Problem, Secret};
 use crate::sources::github::rest::GitHubApi;
+use crate::sources::gitlab::rest::GitLabApi;
 use crate::sources::pagerduty::rest::RestClient;
 
 /// Client of PagerDuty's REST API. `None` if it is not configured.
@@ -34,6 +35,35 @@ pub(crate) fn github_api(config: &Config, outgoing: &Outgoing) -> Result<Option<
     client.map(Some).map_err(|error| config.locate(Problem::with_key(GITHUB_TOKEN, error)))
 }
 
+/// Client of GitLab's REST API. `None` if it is not configured.
+///
+/// # Errors
+/// The token cannot be fetched or used.
+pub(crate) fn gitlab_api(config: &Config, outgoing: &Outgoing) -> Result<Option<GitLabApi>, Problem> {
+    let (Some(section), Some(token)) = (&config.gitlab, config.fetch_deployment_token(GITLAB_TOKEN)?) else {
+        return Ok(None);
+    };
+    let client = GitLabApi::new(section, token, outgoing);
+    client.map(Some).map_err(|error| config.locate(Problem::with_key(GITLAB_TOKEN, error)))
+}
+
+/// Clients of the APIs that deployments are read from, where they are configured.
+pub(super) struct DeploymentApis {
+    pub(super) github: Option<GitHubApi>,
+    pub(super) gitlab: Option<GitLabApi>,
+}
+
+/// Clients of the APIs that deployments are read from.
+///
+/// # Errors
+/// All mistakes in their tokens.
+pub(super) fn deployment_apis(config: &Config, outgoing: &Outgoing) -> Result<DeploymentApis, Vec<Problem>> {
+    match (github_api(config, outgoing), gitlab_api(config, outgoing)) {
+        (Ok(github), Ok(gitlab)) => Ok(DeploymentApis { github, gitlab }),
+        (github, gitlab) => Err(github.err().into_iter().chain(gitlab.err()).collect()),
+    }
+}
+
 /// Proxy and trusted certificates for requests to backends and APIs.
 ///
 /// # Errors
@@ -55,7 +85,7 @@ pub(crate) fn problems(config: &Config) -> Vec<Problem> {
         }
     };
     problems.extend(rest_client(config, &outgoing).err());
-    problems.extend(github_api(config, &outgoing).err());
+    problems.extend(deployment_apis(config, &outgoing).err().unwrap_or_default());
     for entry in &config.backend {
         let errors = backend(entry, &outgoing).err().unwrap_or_default();
         // The check of the configuration itself reports a missing secret.

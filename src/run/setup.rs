@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
-use super::secrets::{backends, github_api, outgoing, rest_client, warn};
+use super::secrets::{DeploymentApis, backends, deployment_apis, outgoing, rest_client, warn};
 use super::tls::tls;
 use crate::backend::Backend;
 use crate::catalog;
@@ -14,7 +14,6 @@ use crate::config::{Config, Problem, Problems};
 use crate::domain::forwarding::{Destination, Destinations};
 use crate::domain::policy::Policy;
 use crate::http::Tls;
-use crate::sources::github::rest::GitHubApi;
 use crate::sources::pagerduty::rest::RestClient;
 
 /// A configuration with its secrets, certificates, catalog and backends.
@@ -25,8 +24,8 @@ pub(super) struct Setup {
     pub(super) backends: Vec<Arc<Backend>>,
     /// Client of PagerDuty's REST API, if it is configured.
     pub(super) pagerduty: Option<RestClient>,
-    /// Client of GitHub's REST API, if it is configured.
-    pub(super) github: Option<GitHubApi>,
+    /// Clients of the APIs that deployments are read from.
+    pub(super) deployment_apis: DeploymentApis,
     pub(super) policy: Arc<Policy>,
     /// TLS of the public listener, if it is configured.
     pub(super) tls: Option<Tls>,
@@ -45,20 +44,20 @@ impl Setup {
         let unshown = UnshownValues::of(&config);
         let outgoing = outgoing(&config)?;
         let (secrets, backends) = (config.fetch_listener_secrets(), backends(&config, &outgoing));
-        let (pagerduty, github) = (rest_client(&config, &outgoing), github_api(&config, &outgoing));
-        let (secrets, backends, pagerduty, github, tls) =
-            match (secrets, backends, pagerduty, github, tls(&config)) {
-                (Ok(secrets), Ok(backends), Ok(pagerduty), Ok(github), Ok(tls)) => {
-                    (secrets, backends, pagerduty, github, tls)
+        let (pagerduty, apis) = (rest_client(&config, &outgoing), deployment_apis(&config, &outgoing));
+        let (secrets, backends, pagerduty, deployment_apis, tls) =
+            match (secrets, backends, pagerduty, apis, tls(&config)) {
+                (Ok(secrets), Ok(backends), Ok(pagerduty), Ok(apis), Ok(tls)) => {
+                    (secrets, backends, pagerduty, apis, tls)
                 }
-                (secrets, backends, pagerduty, github, tls) => {
+                (secrets, backends, pagerduty, apis, tls) => {
                     let of_lists = [secrets.err(), backends.err()].into_iter().flatten().flatten();
-                    let of_apis = [pagerduty.err(), github.err()].into_iter().flatten();
+                    let of_apis = pagerduty.err().into_iter().chain(apis.err().into_iter().flatten());
                     return Err(Problems::from_all(of_lists.chain(of_apis).chain(tls.err()).collect()));
                 }
             };
         let policy = Arc::new(policy(&config)?);
-        Ok(Self { config, secrets, backends, pagerduty, github, policy, tls, unshown })
+        Ok(Self { config, secrets, backends, pagerduty, deployment_apis, policy, tls, unshown })
     }
 
     /// Differences to a new configuration.

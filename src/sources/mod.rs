@@ -30,6 +30,7 @@ static TABLE: &[&Source] = &[
     &github::SOURCE,
     &github::reading::SOURCE,
     &gitlab::SOURCE,
+    &gitlab::reading::SOURCE,
 ];
 
 /// Webhooks of every source that is configured.

@@ -3,6 +3,7 @@
 mod backends;
 mod fakes;
 mod github;
+mod gitlab;
 mod pagerduty;
 
 use std::process::Command;

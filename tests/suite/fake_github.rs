@@ -1,11 +1,13 @@
 //! A fake of GitHub: deployments with their statuses, as its REST API and its webhooks tell of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
+use axum::http::response::Builder;
 use axum::http::{HeaderMap, HeaderValue, Response, Uri};
 use pagerduty_dora::domain::timestamp::Timestamp;
 use serde_json::{Value, json};
@@ -42,6 +44,36 @@ impl Fault {
     }
 }
 
+/// Answers in place of the usual ones.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    /// The answer to all requests.
+    pub(crate) all: Option<Fault>,
+    /// Answers to the requests with these numbers, from 1 on.
+    pub(crate) numbered: BTreeMap<usize, Fault>,
+}
+
+impl Faults {
+    /// An answer with the time.
+    pub(crate) fn response(now: Option<Timestamp>) -> Builder {
+        let date = now.map(|now| {
+            let since = std::time::Duration::from_nanos(u64::try_from(now.as_nanos()).unwrap());
+            httpdate::fmt_http_date(std::time::UNIX_EPOCH + since)
+        });
+        date.into_iter().fold(Response::builder(), |response, date| response.header("date", date))
+    }
+
+    /// The answer to the request with this number, if it fails.
+    pub(crate) fn answer(&mut self, number: usize, now: Option<Timestamp>) -> Option<Response<Body>> {
+        let fault = self.all.or_else(|| self.numbered.remove(&number))?;
+        let response = fault
+            .headers
+            .iter()
+            .fold(Self::response(now), |response, (name, value)| response.header(*name, *value));
+        Some(response.status(fault.status).body(fault.body.into()).unwrap())
+    }
+}
+
 /// What GitHub has, and what it has been asked.
 #[derive(Debug, Default)]
 pub(crate) struct World {
@@ -50,8 +82,7 @@ pub(crate) struct World {
     pub(crate) repositories: Vec<String>,
     /// Greatest length of a page; 0: what is asked for.
     pub(crate) most_per_page: usize,
-    /// Answers to the requests with these numbers, from 1 on. One of 0 is the answer to all requests.
-    pub(crate) faults: BTreeMap<usize, VecDeque<Fault>>,
+    pub(crate) faults: Faults,
     pub(crate) requests: Vec<String>,
     pub(crate) now: Option<Timestamp>,
 }
@@ -143,28 +174,14 @@ fn repository_json(repository: &str, address: SocketAddr) -> Value {
 
 type Shared = (Arc<Mutex<World>>, SocketAddr);
 
-async fn answer(
-    State((world, address)): State<Shared>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response<axum::body::Body> {
+async fn answer(State((world, address)): State<Shared>, uri: Uri, headers: HeaderMap) -> Response<Body> {
     let mut world = world.lock().unwrap();
     world.requests.push(uri.to_string());
-    let number = world.requests.len();
-    let mut response = Response::builder();
-    if let Some(now) = world.now {
-        let date =
-            std::time::UNIX_EPOCH + std::time::Duration::from_nanos(u64::try_from(now.as_nanos()).unwrap());
-        response = response.header("date", httpdate::fmt_http_date(date));
+    let (number, now) = (world.requests.len(), world.now);
+    if let Some(response) = world.faults.answer(number, now) {
+        return response;
     }
-    let of_all = world.faults.get(&0).and_then(|faults| faults.front()).copied();
-    let of_this = world.faults.get_mut(&number).and_then(VecDeque::pop_front);
-    if let Some(fault) = of_all.or(of_this) {
-        for (name, value) in fault.headers {
-            response = response.header(*name, *value);
-        }
-        return response.status(fault.status).body(fault.body.into()).unwrap();
-    }
+    let mut response = Faults::response(now);
     let authorization = HeaderValue::from_str(&format!("Bearer {TOKEN}")).unwrap();
     if headers.get("authorization") != Some(&authorization) {
         return response.status(401).body(r#"{"message": "Bad credentials"}"#.into()).unwrap();
@@ -196,27 +213,33 @@ impl World {
             ["deployments"] => {
                 let mut listed: Vec<&FakeDeployment> = of_repository().collect();
                 listed.sort_by_key(|one| std::cmp::Reverse((one.created_at, one.id)));
-                self.page(uri, listed.into_iter().map(deployment_json).collect())
+                page(uri, self.most_per_page, listed.into_iter().map(deployment_json).collect())
             }
             ["deployments", id] => (deployment_json(numbered(id)?), false),
             ["deployments", id, "statuses"] => {
                 let one = numbered(id)?;
-                self.page(uri, one.statuses.iter().rev().map(|status| status_json(*status, one)).collect())
+                let statuses = one.statuses.iter().rev().map(|status| status_json(*status, one));
+                page(uri, self.most_per_page, statuses.collect())
             }
             _ => return None,
         })
     }
+}
 
-    fn page(&self, uri: &Uri, entries: Vec<Value>) -> (Value, bool) {
-        let number = |key: &str, otherwise: usize| {
-            let mut pairs =
-                uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(name, _)| *name == key).map_or(otherwise, |(_, value)| value.parse().unwrap())
-        };
-        let asked = number("per_page", 30).min(100);
-        let length = if self.most_per_page == 0 { asked } else { asked.min(self.most_per_page) };
-        let begin = (number("page", 1) - 1) * length;
-        let has_next = entries.len() > begin + length;
-        (Value::Array(entries.into_iter().skip(begin).take(length).collect()), has_next)
-    }
+/// Keys and values of a query, as they are written.
+pub(crate) fn query_of(uri: &Uri) -> BTreeMap<String, String> {
+    let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// The page of a list that is asked for, and `true` if there is another one. `most`: its greatest length, if not 0.
+pub(crate) fn page(uri: &Uri, most: usize, entries: Vec<Value>) -> (Value, bool) {
+    let query = query_of(uri);
+    let number =
+        |key: &str, otherwise: usize| query.get(key).map_or(otherwise, |value| value.parse().unwrap());
+    let asked = number("per_page", 20).min(100);
+    let length = if most == 0 { asked } else { asked.min(most) };
+    let begin = (number("page", 1) - 1) * length;
+    let has_next = entries.len() > begin + length;
+    (Value::Array(entries.into_iter().skip(begin).take(length).collect()), has_next)
 }

@@ -32,6 +32,7 @@ mod events_api;
 mod explain;
 mod fake_datadog;
 mod fake_github;
+mod fake_gitlab;
 mod fake_pagerduty;
 mod faults;
 mod figures;

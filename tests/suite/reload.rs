@@ -1,5 +1,7 @@
 //! The configuration is read again while the daemon works: all of it, or nothing.
 
+mod deployments;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -13,7 +15,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::fake_github::{self, FakeGitHub};
 use crate::harness::{Answer, Backend, PATIENCE, client, event_of, eventually, time};
 use crate::process::{PROGRAM, Process};
 use crate::store_probe::Probe;
@@ -305,33 +306,4 @@ async fn a_hang_up_reloads_and_the_log_names_keys_only() {
     assert_eq!(answer.status(), 200);
     let log = process.terminate();
     assert!(!log.contains("canary"), "{log}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn another_token_of_github_replaces_the_loop_that_reads_deployments() {
-    let github = FakeGitHub::start().await;
-    github.world().repositories.push("acme/shop".to_owned());
-    let rest = |token: &str| {
-        format!(
-            "[github]\nurl = \"http://{}/api/v3\"\ntoken = {{ value = \"{token}\" }}\n\
-             [[deployment]]\nname = \"shop\"\nrepository = [\"acme/shop\"]\n",
-            github.address
-        )
-    };
-    let daemon = Configured::start(&rest("canary-of-yesterday")).await;
-    let shows = async |text: &str| {
-        eventually(text, async || {
-            let url = format!("http://{}/", daemon.daemon.admin);
-            let page = client().get(url).send().await.unwrap().text().await.unwrap();
-            page.contains(text).then_some(())
-        })
-        .await;
-    };
-    shows("does not accept the token").await;
-    assert_eq!(daemon.changes(&rest(fake_github::TOKEN)).await, ["github.token"]);
-    shows("Deployments were read from GitHub's API").await;
-    assert_eq!(daemon.changes("").await, ["deployment \"shop\"", "github"]);
-    let requests = github.world().requests.len();
-    daemon.clock.advance(Duration::from_hours(1));
-    assert_eq!(github.world().requests.len(), requests, "nobody asks any more");
 }

@@ -21,7 +21,7 @@ use super::runtime::runtime;
 use super::table::print_out;
 use crate::catalog;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::deployment_api::GITHUB_TOKEN;
+use crate::config::deployment_api::{GITHUB_TOKEN, GITLAB_TOKEN};
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
 use crate::config::{Config, Problem, Secret, SecretError};
 use crate::domain::printable::printable;
@@ -31,7 +31,7 @@ use crate::store::is_in_use;
 
 #[derive(Args)]
 pub(super) struct CheckOptions {
-    /// Do not ask PagerDuty, GitHub and the backends
+    /// Do not ask PagerDuty, GitHub, GitLab and the backends
     #[arg(long)]
     offline: bool,
     /// Read systemd's credentials from the folder of the configuration file, as the packaged unit does
@@ -67,7 +67,7 @@ pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), Command
     print_items(&items)
 }
 
-/// Asks PagerDuty, GitHub and all backends at once, unless `is_offline`. The items are in the order of the configuration.
+/// Asks PagerDuty, GitHub, GitLab and all backends at once, unless `is_offline`. The items are in the order of the configuration.
 async fn others(config: &Config, is_offline: bool) -> anyhow::Result<Vec<Item>> {
     let backends = backends::ask(config, is_offline);
     let mut items = Vec::new();
@@ -120,7 +120,7 @@ fn place(config: &Config) -> String {
     }
 }
 
-/// Checks the secrets of the public listener, and the tokens of PagerDuty's and GitHub's APIs.
+/// Checks the secrets of the public listener, and the tokens of the APIs.
 fn secrets(config: &Config) -> Vec<Item> {
     let mut items = Vec::new();
     for list in config.secret_lists() {
@@ -137,13 +137,14 @@ fn secrets(config: &Config) -> Vec<Item> {
         }));
     }
     items.extend(config.deployment_tokens().flat_map(|(key, token)| secret(key, token, token.fetch(1))));
-    let github = run::outgoing(config).and_then(|outgoing| run::github_api(config, &outgoing));
-    let is_fetched = config.fetch_deployment_token(GITHUB_TOKEN).is_ok();
-    let cannot_be_used = github.err().filter(|_| is_fetched);
-    items.extend(
-        cannot_be_used
-            .map(|problem| Item::new(GITHUB_TOKEN, Finding::Wrong(without_key(&problem, GITHUB_TOKEN)))),
-    );
+    let unusable = |outgoing| {
+        let github = run::github_api(config, outgoing).err().map(|problem| (GITHUB_TOKEN, problem));
+        let gitlab = run::gitlab_api(config, outgoing).err().map(|problem| (GITLAB_TOKEN, problem));
+        github.into_iter().chain(gitlab)
+    };
+    let unusable = run::outgoing(config).iter().flat_map(unusable).collect::<Vec<_>>();
+    let unusable = unusable.iter().filter(|(key, _)| config.fetch_deployment_token(key).is_ok());
+    items.extend(unusable.map(|(key, problem)| Item::new(*key, Finding::Wrong(without_key(problem, key)))));
     items
 }
 

@@ -43,6 +43,8 @@ pub(in crate::sources) struct ApiNames {
     pub(in crate::sources) title: &'static str,
     /// Section of the configuration: `github`.
     pub(in crate::sources) section: &'static str,
+    /// Rights that a token needs, in words.
+    pub(in crate::sources) rights: &'static str,
     /// Form of the answers that is asked for.
     pub(in crate::sources) accept: HeaderValue,
     /// Header of the token.
@@ -120,9 +122,7 @@ impl ApiClient {
         query: &[(&str, &str)],
         patience: Patience,
     ) -> Result<Page, ApiError> {
-        let ApiNames { title, section, .. } = self.0.names;
-        let error =
-            |problem| ApiError { title, section, request: format!("GET /{}", path.join("/")), problem };
+        let error = |problem| self.error(path, problem);
         let url = self.url(path, query).ok_or_else(|| error(ApiProblem::NotFound))?;
         let mut attempt = 1;
         loop {
@@ -176,9 +176,12 @@ impl ApiClient {
 
     /// The error for an answer of another form.
     pub(in crate::sources) fn not_understood(&self, path: &[&str], problem: &str) -> ApiError {
-        let ApiNames { title, section, .. } = self.0.names;
-        let problem = ApiProblem::NotUnderstood(answer::shown(problem, &self.0.token));
-        ApiError { title, section, request: format!("GET /{}", path.join("/")), problem }
+        self.error(path, ApiProblem::NotUnderstood(answer::shown(problem, &self.0.token)))
+    }
+
+    fn error(&self, path: &[&str], problem: ApiProblem) -> ApiError {
+        let ApiNames { title, section, rights, .. } = self.0.names;
+        ApiError { title, section, rights, request: format!("GET /{}", path.join("/")), problem }
     }
 }
 

@@ -6,12 +6,14 @@ use crate::domain::human_duration::human_duration;
 
 /// Reason why a request to an API has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", problem.in_words(title, section, request))]
+#[error("{}", self.in_words())]
 pub struct ApiError {
     /// Name of the API's owner: `GitHub`.
     pub(super) title: &'static str,
     /// Section of the configuration: `github`.
     pub(super) section: &'static str,
+    /// Rights that a token needs, in words.
+    pub(super) rights: &'static str,
     /// Method and path of the request.
     pub(super) request: String,
     /// The problem.
@@ -59,43 +61,41 @@ impl ApiError {
     pub(super) const fn is_temporary(&self) -> bool {
         matches!(self.problem, ApiProblem::Server(..) | ApiProblem::Unreachable(_))
     }
-}
 
-impl ApiProblem {
-    fn in_words(&self, title: &str, section: &str, request: &str) -> String {
-        match self {
-            Self::Unauthorized => format!(
+    fn in_words(&self) -> String {
+        let Self { title, section, rights, request, problem } = self;
+        match problem {
+            ApiProblem::Unauthorized => format!(
                 "{title} does not accept the token (HTTP 401, {request}): put a valid token where {section}.token says. It may \
                  have expired"
             ),
-            Self::Forbidden(detail) => format!(
-                "{title} does not allow this (HTTP 403, {request}): {detail}. Give the token in {section}.token the right to \
-                 read deployments of this repository"
+            ApiProblem::Forbidden(detail) => format!(
+                "{title} does not allow this (HTTP 403, {request}): {detail}. Give the token in {section}.token {rights}"
             ),
-            Self::NotFound => format!(
+            ApiProblem::NotFound => format!(
                 "{title} does not show this to the token (HTTP 404, {request}): the repository was deleted or renamed, or the \
                  token in {section}.token may not read its deployments"
             ),
-            Self::Moved(status) => format!(
+            ApiProblem::Moved(status) => format!(
                 "{title} says that this has moved (HTTP {status}, {request}): the repository was renamed, so write its new name \
                  in the configuration; or {section}.url is not the address of the API"
             ),
-            Self::RateLimited(wait) => format!(
+            ApiProblem::RateLimited(wait) => format!(
                 "{title} limits the rate of requests ({request}): the next attempt follows in {}. If this happens often, make \
                  {section}.poll longer",
                 human_duration(wait.as_secs_f64())
             ),
-            Self::Rejected(status, detail) => {
+            ApiProblem::Rejected(status, detail) => {
                 format!("{title} rejected the request (HTTP {status}, {request}): {detail}")
             }
-            Self::Server(status, detail) => {
+            ApiProblem::Server(status, detail) => {
                 format!("{title}'s API fails (HTTP {status}, {request}): {detail}. Try again later")
             }
-            Self::Unreachable(problem) => format!(
+            ApiProblem::Unreachable(problem) => format!(
                 "{title}'s API cannot be reached ({request}): {problem}. Check {section}.url, and the network between this \
                  machine and that address"
             ),
-            Self::NotUnderstood(problem) => format!(
+            ApiProblem::NotUnderstood(problem) => format!(
                 "the answer was not understood ({request}): {problem}. Check that {section}.url is the address of {title}'s API"
             ),
         }

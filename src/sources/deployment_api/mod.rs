@@ -3,9 +3,11 @@
 mod answer;
 mod client;
 mod error;
+mod lists;
 mod reading;
 
 pub use client::{ApiClient, ApiSetupError};
 pub(super) use client::{ApiNames, Page};
 pub use error::{ApiError, ApiProblem};
+pub(super) use lists::found_or_none;
 pub use reading::{DeploymentApi, ReadRepository, Window};

@@ -1,9 +1,11 @@
-//! GitLab: signatures, tokens, and the payload of the Deployment Hook.
+//! GitLab: signatures, tokens, the payload of the Deployment Hook, and its REST API.
 
 mod lenient_time;
 mod not_understood;
 pub mod payload;
+pub mod reading;
 mod refusal;
+pub mod rest;
 pub mod signature;
 
 use axum::http::HeaderMap;

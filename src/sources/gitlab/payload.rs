@@ -17,6 +17,8 @@ use crate::sources::text::{address, host, text};
 
 /// Name under which GitLab's events are stored.
 pub(super) const NAME: SourceName = SourceName::new("gitlab");
+/// Name under which events are stored that were read from GitLab's REST API.
+pub(super) const READ_NAME: SourceName = SourceName::new("gitlabapi");
 
 const DEPLOYMENT: &str = "deployment";
 /// The tier that counts as production.
@@ -25,6 +27,15 @@ const PRODUCTION: &str = "production";
 /// Parses a stored body, which was understood before. `None` if it is damaged.
 pub fn stored(body: &[u8]) -> Option<Event> {
     parse(body).ok()
+}
+
+/// Parses a body that was made of answers of the API. The times of the API differ a little from those of webhooks, so the
+/// id has no time: it is the beginning of the webhook's id.
+pub(super) fn parse_read(body: &[u8]) -> Result<Event, NotUnderstood> {
+    let event = parse(body)?;
+    let time = format!(":{}", event.occurred_at);
+    let id = event.id.strip_suffix(&time).unwrap_or(&event.id).to_owned();
+    Ok(Event { id, origin: Origin::Read, ..event })
 }
 
 /// The fields of a body that are needed to store the event, with the error as a message.

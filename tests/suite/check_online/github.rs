@@ -44,7 +44,7 @@ async fn a_token_is_tried_with_a_repository_that_the_configuration_names() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_fails_with_what_to_do() {
     let github = FakeGitHub::start().await;
-    github.world().faults.insert(0, [Fault::status(401)].into());
+    github.world().faults.all = Some(Fault::status(401));
     let (status, printed) = run(&section(&github), &[], VARIABLES);
     assert_eq!(status, 1, "{printed}");
     assert!(about_token(&printed).contains("put a valid token where github.token says"), "{printed}");

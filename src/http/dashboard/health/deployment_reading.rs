@@ -2,7 +2,7 @@
 
 use super::data::HealthData;
 use super::row::HealthRow;
-use crate::http::dashboard::parts::format::{ago, count, safe_text};
+use crate::http::dashboard::parts::format::{ago, count, sentence};
 use crate::telemetry::deployment_reading::DeploymentReadingState;
 
 /// State of reading deployments from one API.
@@ -21,13 +21,13 @@ pub(super) fn deployment_reading(data: &HealthData, state: &DeploymentReadingSta
             1 => ("1 repository".to_owned(), "is"),
             n => (format!("{n} repositories"), "are"),
         };
-        format!(" {repositories} {plural} left out: {}.", safe_text(reason))
+        format!(" {repositories} {plural} left out: {}.", sentence(reason))
     });
     let last = last + &skipped.unwrap_or_default();
     let says = match failed {
         None => last,
         Some((at, error)) => {
-            format!("The last attempt failed {} ago: {}. {last}", ago(data.now, *at), safe_text(error))
+            format!("The last attempt failed {} ago: {}. {last}", ago(data.now, *at), sentence(error))
         }
     };
     HealthRow { about: format!("Deployments of {title}"), says, must_act: failed.is_some(), page: None }
