@@ -56,6 +56,7 @@ pub mod source_name;
 pub mod statistics;
 pub mod submission;
 pub mod surrogates;
+pub mod tell;
 pub mod timestamp;
 pub mod told_deployment;
 pub mod user_time;

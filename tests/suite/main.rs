@@ -88,6 +88,7 @@ mod store_probe;
 mod store_trouble;
 mod subscription;
 mod systemd;
+mod tell;
 mod tls;
 mod told_deployments;
 mod torture;
