@@ -78,6 +78,7 @@ mod related_changes;
 mod reload;
 mod repeats;
 mod retention;
+mod second_host;
 mod sent_requests;
 mod slow;
 mod soak;
