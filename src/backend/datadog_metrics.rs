@@ -123,6 +123,11 @@ impl Protocol for DatadogMetrics {
         Some(prepared(Some(&Sample::of_deployment(deployment)), context))
     }
 
+    /// A sample cannot be taken back, and has no id.
+    fn counts_each_request(&self) -> bool {
+        true
+    }
+
     fn send(&self, attempt: Attempt) -> Sending<'_> {
         match attempt.prepared.action {
             Action::Replace => Box::pin(self.send_sample(attempt)),

@@ -137,6 +137,10 @@ impl Destination for Backend {
         self.protocol.replaces_whole()
     }
 
+    fn counts_each_request(&self) -> bool {
+        self.protocol.counts_each_request()
+    }
+
     fn forwards_deployments(&self) -> bool {
         self.forwards_deployments
     }

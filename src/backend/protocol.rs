@@ -53,6 +53,11 @@ pub(super) trait Protocol: Send + Sync {
         false
     }
 
+    /// See `Destination::counts_each_request`.
+    fn counts_each_request(&self) -> bool {
+        false
+    }
+
     /// Sends a prepared request once.
     fn send(&self, attempt: Attempt) -> Sending<'_>;
 

@@ -62,6 +62,11 @@ Examples:
   pagerduty-dora outbox discard 17
   pagerduty-dora outbox discard --all --backend datadog";
 
+pub(super) const OUTBOX_TELL: &str = "\
+Examples:
+  pagerduty-dora outbox tell --since 2h --dry-run
+  pagerduty-dora outbox tell --since 2026-11-20T08:00:00Z --backend datadog";
+
 pub(super) const SUBSCRIPTION: &str = "\
 Examples:
   pagerduty-dora subscription status

@@ -30,6 +30,7 @@ mod stepwise;
 mod story_tables;
 mod subscription;
 mod table;
+mod tell;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use super::failures::{or_dash, second};
 use super::options::{FormatOption, OutputFormat, limit, one_of};
 use super::outbox_commands::{RowSelection, apply, refuse_unknown};
 use super::table::{Column, is_terminal, print_err, print_json, print_out, render, width};
+use super::tell::{self, TellOptions};
 use crate::config::Config;
 use crate::domain::lane::{BackendState, Lane};
 use crate::domain::name::named;
@@ -49,17 +50,24 @@ enum OutboxCommand {
     /// Give rows up: they are not sent any more, and no longer count as dead
     #[command(after_help = examples::OUTBOX_DISCARD)]
     Discard(RowSelection),
+    /// Tell backends again what ended at a time or later, for example after another host has died: what the outbox does
+    /// not have yet, and once more what was accepted, with the same ids and bytes. Backends of kind datadog-metrics, which
+    /// would count it twice, are left out
+    #[command(after_help = examples::OUTBOX_TELL)]
+    Tell(TellOptions),
 }
 
 pub(super) fn run(options: &OutboxOptions, config: &Config) -> Result<(), CommandError> {
-    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let reader = || Reader::open(&config.store.path).map_err(anyhow::Error::from);
     match &options.command {
         None => {
+            let reader = reader()?;
             refuse_unknown(&reader, config, options.backend.as_deref())?;
             list(options, &reader)
         }
-        Some(OutboxCommand::Discard(which)) => apply(config, &reader, RowCommand::Discard, which),
-        Some(OutboxCommand::Retry(which)) => apply(config, &reader, RowCommand::Retry, which),
+        Some(OutboxCommand::Discard(which)) => apply(config, &reader()?, RowCommand::Discard, which),
+        Some(OutboxCommand::Retry(which)) => apply(config, &reader()?, RowCommand::Retry, which),
+        Some(OutboxCommand::Tell(which)) => tell::run(which, config),
     }
 }
 

@@ -170,6 +170,9 @@ pub trait Destination: Send + Sync {
     /// again without any effect, and an older request that arrives late undoes a newer one.
     fn replaces_whole(&self) -> bool;
 
+    /// `true` if the backend counts a request once more each time it gets it. Then nothing may be told again.
+    fn counts_each_request(&self) -> bool;
+
     /// Failures that are sent to the backend.
     fn failures_sent(&self) -> FailuresSent;
 

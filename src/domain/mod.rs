@@ -57,6 +57,7 @@ pub mod source_name;
 pub mod statistics;
 pub mod submission;
 pub mod surrogates;
+pub mod tell;
 pub mod timestamp;
 pub mod user_time;
 pub mod zoned_time;

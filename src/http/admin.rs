@@ -22,6 +22,7 @@ use super::reads::{ReadLog, StoreReads};
 use super::reevaluate::Reevaluation;
 use super::reload::Reload;
 use super::requests::Requests;
+use super::tell::Telling;
 use super::token::Token;
 use crate::clock::Clock;
 use crate::domain::backfill::{BackfillOrder, BackfillStep};
@@ -73,6 +74,7 @@ pub(super) struct AdminParts {
     outbox: Arc<Outbox>,
     quarantine: Arc<Quarantine>,
     reevaluation: Arc<Reevaluation>,
+    telling: Arc<Telling>,
     backfilling: Arc<Backfilling>,
     importing: Arc<Importing>,
     reload: Arc<Reload>,
@@ -123,6 +125,7 @@ impl From<Admin> for AdminParts {
                 clock: Arc::clone(&clock),
                 backend_entries: Arc::clone(&backend_entries),
             }),
+            telling: Arc::new(Telling::new(&store, &clock, &timezone, &backend_entries)),
             quarantine: Arc::new(Quarantine { store: store.clone(), reads: reads.clone() }),
             dashboard: Arc::new(Dashboard {
                 store: store.clone(),
@@ -170,6 +173,7 @@ part! {
     outbox: Outbox,
     quarantine: Quarantine,
     reevaluation: Reevaluation,
+    telling: Telling,
     backfilling: Backfilling,
     importing: Importing,
     reload: Reload,

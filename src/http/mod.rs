@@ -37,6 +37,7 @@ mod reload;
 mod requests;
 mod server;
 mod source_requests;
+mod tell;
 mod tls;
 mod token;
 mod up_to_date;
@@ -158,6 +159,7 @@ fn admin_router(parts: AdminParts) -> Router {
         .route("/api/v1/outbox", get(outbox::list))
         .route("/api/v1/outbox/retry", post(outbox::retry_all).layer(from_fn(origin::no_browser)))
         .route("/api/v1/outbox/discard", post(outbox::discard_all).layer(from_fn(origin::no_browser)))
+        .route("/api/v1/outbox/tell", post(tell::tell).layer(from_fn(origin::no_browser)))
         .route("/api/v1/outbox/{id}/retry", post(outbox::retry).layer(from_fn(origin::no_browser)))
         .route("/api/v1/outbox/{id}/discard", post(outbox::discard).layer(from_fn(origin::no_browser)))
         .route("/api/v1/quarantine", get(quarantine::list))

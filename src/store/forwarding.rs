@@ -6,9 +6,10 @@ use super::outbox::attempts::{self, AttemptOutcome, EndedAttempt};
 use super::outbox::claim::{self, Claim, ClaimOrder};
 use super::outbox::commands::{self, CommandCursor, CommandOutcome, CommandTotals, RowCommand};
 use super::outbox::group_commands::{self, RowGroup};
-use super::outbox::{lane, reconcile};
+use super::outbox::{lane, reconcile, tell};
 use super::{RetryRequests, Store, StoreError};
 use crate::domain::lane::{Lane, LaneHealth};
+use crate::domain::tell::{TellOrder, TellStep};
 use crate::domain::timestamp::Timestamp;
 
 impl Store {
@@ -121,6 +122,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<CommandTotals, StoreError> {
         self.queue(move |session| commands::request_retry_of_all(session, backend.as_deref(), now)).await
+    }
+
+    /// Tells backends again what ended at a time or later: one step. Webhooks are answered between the steps.
+    pub async fn tell(&self, order: TellOrder, now: Timestamp) -> Result<TellStep, StoreError> {
+        self.queue(move |session| tell::tell(session, &order, now)).await
     }
 
     /// Receiver that changes when the outbox may have new rows.

@@ -8,6 +8,7 @@ use super::backlog::Unfolded;
 use super::settings::Settings;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
+use crate::domain::tell::ToldBackends;
 use crate::domain::timestamp::Timestamp;
 
 /// State for a job: the open transaction, and values that the writer keeps in memory.
@@ -49,6 +50,8 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) contents_before: Option<BTreeMap<i64, Option<FailureContent>>>,
     /// `true` if backends are not told of the changes.
     pub(in crate::store) is_quiet: bool,
+    /// The only backends that are told, also what they have already. `None`: every backend is told what it does not have.
+    pub(in crate::store) told_again: Option<ToldBackends>,
 }
 
 /// A failure as it was stored, as text, and the rows of its deployments.

@@ -1,5 +1,6 @@
 //! The outbox: the requests that were sent to each backend, and those that are still to be sent.
 
+pub(super) mod again;
 pub(super) mod apart;
 pub(super) mod attempts;
 pub(super) mod backfill;
@@ -12,3 +13,4 @@ pub(super) mod lane;
 pub(super) mod mark_target;
 pub(super) mod reconcile;
 pub(super) mod rows;
+pub(super) mod tell;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, params};
 
+use super::again;
 use super::desired::{Desired, failed, of_deployment, of_failure, remediation_kind};
 use super::mark_target;
 use super::rows::{ExistingRow, NewRow, Revisions, RowState, Topic, destination};
@@ -39,13 +40,15 @@ pub(in crate::store) fn all(session: &mut Session<'_>) -> rusqlite::Result<()> {
     marks.into_iter().try_for_each(|(row, now)| mark(session, row, now))
 }
 
-/// The backends that fulfil a condition.
+/// The backends that fulfil a condition. If some are told again, only these.
 fn destinations_where<'a>(
     session: &Session<'a>,
     takes: fn(&dyn Destination) -> bool,
 ) -> Vec<&'a dyn Destination> {
     let all = session.settings.destinations.iter().map(|destination| &**destination);
-    all.filter(|destination| takes(*destination)).collect()
+    let only = session.changes.told_again.as_ref();
+    let is_told = |name| only.is_none_or(|only| only.contains_key(name));
+    all.filter(|destination| takes(*destination) && is_told(destination.name())).collect()
 }
 
 /// Puts the desired state of one backend into the outbox. Returns `true` if that added a row, which has the number
@@ -63,12 +66,13 @@ fn reconcile(
     let mut replaced = 0;
     if let Some(newest) = newest {
         if desired.is_request_of(newest) {
+            again::put(session, destination, revisions, newest, now)?;
             return Ok(false);
         }
         replaced = revisions.supersede(session, desired.request.is_none())?;
-        if replaced > 0
-            && revisions.newest(session)?.is_some_and(|existing| desired.is_satisfied_by(&existing))
-        {
+        let remaining = if replaced > 0 { revisions.newest(session)? } else { None };
+        if let Some(existing) = remaining.filter(|existing| desired.is_satisfied_by(existing)) {
+            again::put(session, destination, revisions, &existing, now)?;
             // A superseded row may have been the repeat of that revision.
             repeat(session, revisions, now)?;
             return Ok(false);
@@ -80,6 +84,7 @@ fn reconcile(
     let is_discarded = session.changes.is_quiet && replaced == 0;
     let request = NewRow { revision, repeats: false, due_at: (!is_discarded).then_some(due_at), prepared };
     revisions.put(session, destination, &request, now)?;
+    again::count(session, revisions, |counts| &mut counts.new);
     Ok(true)
 }
 
@@ -89,7 +94,9 @@ fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> rus
     let state = evaluated.failure.state;
     let destinations =
         destinations_where(session, |destination| destination.failures_sent() != FailuresSent::None);
-    if *revision == 0 && !destinations.iter().any(|destination| destination.failures_sent().includes(state)) {
+    let is_told_again = session.changes.told_again.is_some();
+    let is_sent = |destination: &&dyn Destination| destination.failures_sent().includes(state);
+    if *revision == 0 && !is_told_again && !destinations.iter().any(is_sent) {
         return Ok(());
     }
     let end = evaluated.failure.finished_at.filter(|_| state == FailureState::Completed);
@@ -98,7 +105,8 @@ fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> rus
     for destination in destinations {
         let revisions = Revisions { topic: Topic::Failure, subject: row, backend: destination.name() };
         let newest = if *revision > 0 { revisions.newest(session)? } else { None };
-        let is_correction = *revision > 0 && revisions.known(session)?.is_some();
+        let is_correction = (*revision > 0 && revisions.known(session)?.is_some())
+            || (is_told_again && again::may_be_deleted(destination, evaluated));
         let context = RevisionContext { revision: revision + 1, is_correction };
         let linked = linked(session, destination, row, evaluated)?;
         let evaluated = linked.as_ref().unwrap_or(evaluated);

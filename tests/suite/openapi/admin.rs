@@ -136,6 +136,18 @@ async fn retry_and_discard_rows(asker: &mut Asker<'_>) {
         assert_eq!(asker.ask("POST", path, "", "?no_such_option=1", &[]).await.status, 400);
         assert_eq!(asker.ask("POST", path, "", "", &FOREIGN).await.status, 403);
     }
+    let tell = "/api/v1/outbox/tell";
+    let step = asker.ask("POST", tell, "", "?since=60d&dry_run=true", &[]).await.json();
+    assert_eq!(step["next"]["part"], "failures", "{step}");
+    let query = "?since=60d&dry_run=true&part=failures&at=2026-11-01&backend=metrics";
+    let step = asker.ask("POST", tell, "", query, &[]).await.json();
+    assert!(step["backends"][0]["failures"]["new"].is_u64(), "{step}");
+    for (query, status) in
+        [("?since=60d&part=marks", 200), ("?since=soon", 400), ("?since=60d&backend=b", 400)]
+    {
+        assert_eq!(asker.ask("POST", tell, "", query, &[]).await.status, status, "{query}");
+    }
+    assert_eq!(asker.ask("POST", tell, "", "?since=60d", &FOREIGN).await.status, 403);
 }
 
 /// Retries two quarantined bodies, one of which can be read now.

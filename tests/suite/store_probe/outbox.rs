@@ -26,6 +26,11 @@ impl Probe {
         self.number("SELECT count(*) FROM outbox WHERE state = 'pending' AND repeats = 0", [])
     }
 
+    /// Number of rows that wait to be sent once more.
+    pub(crate) fn waiting_to_be_repeated(&self) -> i64 {
+        self.number("SELECT count(*) FROM outbox WHERE state = 'pending' AND repeats = 1", [])
+    }
+
     pub(crate) fn sent(&self) -> i64 {
         self.rows_in("sent")
     }
