@@ -164,3 +164,17 @@ async fn a_repository_that_cannot_be_read_stops_no_other_one_and_a_refused_token
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_without_an_end_is_given_up_and_shown() {
+    let github = github_with([]).await;
+    let next_page =
+        Fault { status: 200, headers: &[("link", "<http://host/?page=2>; rel=\"next\"")], body: "[]" };
+    github.change_faults(|faults| faults.all = Some(next_page));
+    let daemon = Daemon::start(&github.configuration()).await;
+    eventually("the list that is too long", async || {
+        daemon.get("/").await.body.contains("list goes on after 300 pages").then_some(())
+    })
+    .await;
+    assert!(github.world().requests.len() <= 2 * 300, "{}", github.world().requests.len());
+}

@@ -179,6 +179,10 @@ impl ApiClient {
         self.error(path, ApiProblem::NotUnderstood(answer::shown(problem, &self.0.token)))
     }
 
+    pub(super) fn too_long(&self, path: &[&str], pages: u32) -> ApiError {
+        self.error(path, ApiProblem::TooLong(pages))
+    }
+
     fn error(&self, path: &[&str], problem: ApiProblem) -> ApiError {
         let ApiNames { title, section, rights, .. } = self.0.names;
         ApiError { title, section, rights, request: format!("GET /{}", path.join("/")), problem }

@@ -41,12 +41,17 @@ pub enum ApiProblem {
     Unreachable(String),
     /// The body is not JSON of the known form.
     NotUnderstood(String),
+    /// A list that goes on after this number of pages.
+    TooLong(u32),
 }
 
 impl ApiError {
     /// `true` if only one repository is at fault, and the answer will be the same for some time.
     pub const fn is_about_repository(&self) -> bool {
-        matches!(self.problem, ApiProblem::NotFound | ApiProblem::Moved(_) | ApiProblem::Forbidden(_))
+        matches!(
+            self.problem,
+            ApiProblem::NotFound | ApiProblem::Moved(_) | ApiProblem::Forbidden(_) | ApiProblem::TooLong(_)
+        )
     }
 
     /// `true` if other repositories cannot be read either.
@@ -94,6 +99,10 @@ impl ApiError {
             ApiProblem::Unreachable(problem) => format!(
                 "{title}'s API cannot be reached ({request}): {problem}. Check {section}.url, and the network between this \
                  machine and that address"
+            ),
+            ApiProblem::TooLong(pages) => format!(
+                "{title}'s list goes on after {pages} pages ({request}): the deployments of this repository are not read, because \
+                 the list may have no end"
             ),
             ApiProblem::NotUnderstood(problem) => format!(
                 "the answer was not understood ({request}): {problem}. Check that {section}.url is the address of {title}'s API"

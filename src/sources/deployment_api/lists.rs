@@ -9,11 +9,12 @@ use super::error::{ApiError, ApiProblem};
 
 /// Number of entries of a page.
 const PER_PAGE: usize = 100;
-/// Greatest number of pages of a list. A list that has more is read up to here. GitLab allows 500 such pages.
+/// Greatest number of pages of a list, so that an API that always names a next page ends. GitLab allows 500 such pages.
 const MOST_PAGES: u32 = 300;
 
 impl ApiClient {
-    /// Entries of a list, page by page, up to its end or to a page that `is_last` says is the last one.
+    /// Entries of a list, page by page, up to its end or to a page that `is_last` says is the last one. Fails if the list
+    /// has more than [`MOST_PAGES`] pages.
     pub(in crate::sources) async fn list(
         &self,
         path: &[&str],
@@ -31,10 +32,10 @@ impl ApiClient {
             let is_end = !has_more(has_next, &listed) || is_last(&listed);
             all.extend(listed);
             if is_end {
-                break;
+                return Ok(all);
             }
         }
-        Ok(all)
+        Err(self.too_long(path, MOST_PAGES))
     }
 
     /// Adds the deployments of these numbers. Those that were deleted are left out.
