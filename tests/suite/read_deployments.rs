@@ -166,15 +166,16 @@ async fn a_repository_that_cannot_be_read_stops_no_other_one_and_a_refused_token
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_without_an_end_is_given_up_and_shown() {
-    let github = github_with([]).await;
-    let next_page =
-        Fault { status: 200, headers: &[("link", "<http://host/?page=2>; rel=\"next\"")], body: "[]" };
-    github.change_faults(|faults| faults.all = Some(next_page));
+async fn a_list_of_too_many_pages_is_given_up_and_shown() {
+    let github = github_with((1..=301).map(|id| on_github(id, "acme/cart", 10, &[]))).await;
+    github.world().most_per_page = 1;
     let daemon = Daemon::start(&github.configuration()).await;
-    eventually("the list that is too long", async || {
-        daemon.get("/").await.body.contains("list goes on after 300 pages").then_some(())
-    })
-    .await;
-    assert!(github.world().requests.len() <= 2 * 300, "{}", github.world().requests.len());
+    FakeGitHub::next_look(&daemon).await;
+    let page = daemon.get("/").await.body;
+    assert!(
+        page.contains("1 repository is left out") && page.contains("list goes on after 300 pages"),
+        "{page}"
+    );
+    let list = |request: &&String| request.contains("acme/cart/deployments?");
+    assert_eq!(github.world().requests.iter().filter(list).count() % 300, 0);
 }
