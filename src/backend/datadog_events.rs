@@ -249,12 +249,10 @@ fn message(failure: &Failure) -> String {
             }
             None => format!("{began} and ended at {end}."),
         },
-        (FailureState::Ignored, _) => {
-            format!(
-                "The failure does not count any more: {}.",
-                failure.reason.as_deref().unwrap_or("ignored")
-            )
-        }
+        (FailureState::Ignored, _) => match &failure.reason {
+            Some(reason) => format!("The failure does not count any more: {reason}."),
+            None => "The failure does not count any more.".to_owned(),
+        },
         (FailureState::Merged, _) => match &failure.merged_into {
             Some(target) => format!("The failure does not count any more: it was merged into {target}."),
             None => "The failure does not count any more: it was merged into another one.".to_owned(),

@@ -3,6 +3,7 @@
 //! Times are RFC 3339, in older answers Unix numbers. A repository may come as `github.com/org/repo`.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -46,9 +47,29 @@ struct ListedGit {
     repository_id: Option<String>,
 }
 
-/// The id of a record, for messages.
-pub fn id_of(record: &Value) -> String {
-    record["id"].as_str().unwrap_or("without an id").to_owned()
+/// Name of a record in messages.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RecordName {
+    /// Its id.
+    Id(String),
+    /// It has no id, so it cannot be told from others without one.
+    Unnamed,
+}
+
+impl RecordName {
+    /// The name of a record.
+    pub fn of(record: &Value) -> Self {
+        record["id"].as_str().map_or(Self::Unnamed, |id| Self::Id(id.to_owned()))
+    }
+}
+
+impl fmt::Display for RecordName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => f.write_str(id),
+            Self::Unnamed => f.write_str("without an id"),
+        }
+    }
 }
 
 /// A failure that Datadog lists, read at `now`.
@@ -212,9 +233,8 @@ mod tests {
         }
         insta::assert_snapshot!(errors.join("\n"));
         assert!(failure(json!([]), &policy(), now()).is_err());
-        assert_eq!(
-            (id_of(&json!({ "id": "a" })), id_of(&json!(1))),
-            ("a".to_owned(), "without an id".to_owned())
-        );
+        let names = [json!({ "id": "a" }), json!(1)].map(|record| RecordName::of(&record));
+        assert_eq!(names, [RecordName::Id("a".to_owned()), RecordName::Unnamed]);
+        assert_eq!(names.map(|name| name.to_string()), ["a", "without an id"]);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::backend::datadog_listed::{deployment, failure, id_of};
+use crate::backend::datadog_listed::{RecordName, deployment, failure};
 use crate::backend::datadog_lists::{DatadogLists, ListError, ListKind, MOST_LISTED};
 use crate::clock::Clock;
 use crate::domain::backfill::BackfillError;
@@ -47,8 +47,15 @@ struct Slices {
     length: Duration,
     /// Time at which the next slice is expected to begin.
     at: Option<Timestamp>,
-    /// Ids of the last slice: Datadog may list a record that starts between two slices in both.
-    last: HashSet<String>,
+    /// Records of the last slice: Datadog may list a record that starts between two slices in both.
+    last: HashSet<RecordName>,
+}
+
+impl Slices {
+    /// `true` if the last slice had this record. Records without an id are never taken for each other.
+    fn had(&self, name: &RecordName) -> bool {
+        *name != RecordName::Unnamed && self.last.contains(name)
+    }
 }
 
 impl Default for Slices {
@@ -174,34 +181,34 @@ impl Import {
     ) -> Result<(), StepError> {
         let now = self.clock.now();
         let mut part = ImportPart { deployments: Vec::new(), failures: Vec::new(), is_dry_run, now };
-        let mut ids = HashSet::new();
+        let mut names = HashSet::new();
         for record in deployments {
-            let id = id_of(&record);
-            if !slices.last.contains(&id) {
+            let name = RecordName::of(&record);
+            if !slices.had(&name) {
                 match deployment(record, &self.policy) {
                     Ok(deployment) => part.deployments.push(deployment),
                     Err(reason) => {
                         step.deployments.found += 1;
-                        step.skipped.insert(id.clone(), reason);
+                        step.skipped.insert(name.to_string(), reason);
                     }
                 }
             }
-            ids.insert(id);
+            names.insert(name);
         }
         for record in failures {
-            let id = id_of(&record);
-            if !slices.last.contains(&id) {
+            let name = RecordName::of(&record);
+            if !slices.had(&name) {
                 match failure(record, &self.policy, now) {
                     Ok(failure) => part.failures.push(failure),
                     Err(reason) => {
                         step.failures.found += 1;
-                        step.skipped.insert(id.clone(), reason);
+                        step.skipped.insert(name.to_string(), reason);
                     }
                 }
             }
-            ids.insert(id);
+            names.insert(name);
         }
-        slices.last = ids;
+        slices.last = names;
         let imported = self.store.import(part).await?;
         step.deployments += imported.deployments;
         step.failures += imported.failures;

@@ -12,7 +12,7 @@ use super::command_error::CommandError;
 use super::daemon::DaemonClient;
 use super::options::{FormatOption, OutputFormat};
 use super::runtime::runtime;
-use super::stepwise::{Order, Step, Words, by_daemon, period, resumed_at, steps};
+use super::stepwise::{Advance, Course, Step, Words, by_daemon, period, resumed_at, steps};
 use super::subscription::API_IS_MISSING;
 use super::table::{print_err, print_json};
 use crate::clock::SystemClock;
@@ -20,7 +20,6 @@ use crate::config::Config;
 use crate::domain::backfill::{BackfillOrder, BackfillStep};
 use crate::domain::figures::{ReportQuery, Row};
 use crate::domain::policy::Policy;
-use crate::domain::timestamp::Timestamp;
 use crate::run::{self, outgoing, rest_client};
 use crate::store::{FiguresReader, Reader};
 use crate::{OfflineStore, catalog};
@@ -93,10 +92,11 @@ async fn read(
     order: BackfillOrder,
     summary: &mut Summary,
 ) -> Result<(), CommandError> {
+    let course = Course { at: order.at, until: order.until, is_dry_run: order.is_dry_run };
     if let Some(daemon) = DaemonClient::find(config).await? {
         let fingerprint = policy.fingerprint();
-        let step = async |order| by_daemon(&daemon, &path(&fingerprint, order)).await;
-        return Ok(steps(order, WORDS, |step| summary.add(step), step).await?);
+        let step = async |at| by_daemon(&daemon, &path(&fingerprint, BackfillOrder { at, ..order })).await;
+        return Ok(steps(course, WORDS, |step| summary.add(step), step).await?);
     }
     let client = rest_client(config, &outgoing(config)?)?
         .ok_or_else(|| anyhow!("[pagerduty.api] is not configured"))?;
@@ -105,8 +105,13 @@ async fn read(
     let what = if order.is_dry_run { "nothing is changed" } else { "changing the store directly" };
     print_err(format_args!("no daemon answers at {}: {what}", config.admin.listen));
     let backfill = run::backfill(config, client, direct.store().clone(), Arc::new(SystemClock));
-    let result =
-        steps(order, WORDS, |step| summary.add(step), async |order| Ok(backfill.step(order).await?)).await;
+    let result = steps(
+        course,
+        WORDS,
+        |step| summary.add(step),
+        async |at| Ok(backfill.step(BackfillOrder { at, ..order }).await?),
+    )
+    .await;
     drop(backfill);
     direct.close().await?;
     Ok(result?)
@@ -120,38 +125,9 @@ fn path(fingerprint: &str, order: BackfillOrder) -> String {
     )
 }
 
-impl Order for BackfillOrder {
-    fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    fn until(&self) -> Timestamp {
-        self.until
-    }
-
-    fn is_dry_run(&self) -> bool {
-        self.is_dry_run
-    }
-
-    fn from(self, at: Timestamp) -> Self {
-        Self { at, ..self }
-    }
-}
-
 impl Step for BackfillStep {
-    fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    fn is_done(&self) -> bool {
-        self.done
-    }
-
-    fn failed(&self) -> Option<&str> {
-        self.failed.as_deref()
-    }
-
-    fn found(&self) -> usize {
-        self.incidents
+    fn advance(&self) -> Advance {
+        let Self { at, done, ref failed, .. } = *self;
+        Advance { at, is_done: done, failed: failed.clone(), found: self.incidents, wait: None }
     }
 }

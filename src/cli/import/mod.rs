@@ -14,13 +14,12 @@ use super::daemon::DaemonClient;
 use super::examples;
 use super::options::{FormatOption, OutputFormat};
 use super::runtime::runtime;
-use super::stepwise::{Order, Step, Words, by_daemon, period, resumed_at, steps};
+use super::stepwise::{Advance, Course, Step, Words, by_daemon, period, resumed_at, steps};
 use super::table::{print_err, print_json};
 use crate::clock::SystemClock;
 use crate::config::{BackendKind, BackendSection, Config};
 use crate::domain::import::{ImportOrder, ImportStep};
 use crate::domain::policy::Policy;
-use crate::domain::timestamp::Timestamp;
 use crate::run::{self, listing_backends};
 use crate::store::Reader;
 use crate::{OfflineStore, catalog};
@@ -124,10 +123,12 @@ async fn read(
     order: ImportOrder,
     summary: &mut Summary,
 ) -> Result<(), CommandError> {
+    let course = Course { at: order.at, until: order.until, is_dry_run: order.is_dry_run };
     if let Some(daemon) = DaemonClient::find(config).await? {
         let (fingerprint, name) = (policy.fingerprint(), entry.name.get_ref().as_str());
-        let step = async |order| by_daemon(&daemon, &path(&fingerprint, name, order)).await;
-        return Ok(steps(order, WORDS, |step| summary.add(step), step).await?);
+        let step =
+            async |at| by_daemon(&daemon, &path(&fingerprint, name, ImportOrder { at, ..order })).await;
+        return Ok(steps(course, WORDS, |step| summary.add(step), step).await?);
     }
     // The store is opened first, so that the line below is not printed if there is no store.
     let direct = OfflineStore::open(config, policy)?;
@@ -135,8 +136,13 @@ async fn read(
     print_err(format_args!("no daemon answers at {}: {what}", config.admin.listen));
     let import = run::import(config, entry, policy, direct.store().clone(), Arc::new(SystemClock));
     let import = import.map_err(|problem| CommandError::Usage(anyhow!(problem.to_string())))?;
-    let result =
-        steps(order, WORDS, |step| summary.add(step), async |order| Ok(import.step(order).await?)).await;
+    let result = steps(
+        course,
+        WORDS,
+        |step| summary.add(step),
+        async |at| Ok(import.step(ImportOrder { at, ..order }).await?),
+    )
+    .await;
     drop(import);
     direct.close().await?;
     Ok(result?)
@@ -150,42 +156,15 @@ fn path(fingerprint: &str, backend: &str, order: ImportOrder) -> String {
     )
 }
 
-impl Order for ImportOrder {
-    fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    fn until(&self) -> Timestamp {
-        self.until
-    }
-
-    fn is_dry_run(&self) -> bool {
-        self.is_dry_run
-    }
-
-    fn from(self, at: Timestamp) -> Self {
-        Self { at, ..self }
-    }
-}
-
 impl Step for ImportStep {
-    fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    fn is_done(&self) -> bool {
-        self.done
-    }
-
-    fn failed(&self) -> Option<&str> {
-        self.failed.as_deref()
-    }
-
-    fn found(&self) -> usize {
-        ImportStep::found(self)
-    }
-
-    fn wait(&self) -> Option<Duration> {
-        self.wait_seconds.map(Duration::from_secs)
+    fn advance(&self) -> Advance {
+        let Self { at, done, ref failed, .. } = *self;
+        Advance {
+            at,
+            is_done: done,
+            failed: failed.clone(),
+            found: self.found(),
+            wait: self.wait_seconds.map(Duration::from_secs),
+        }
     }
 }

@@ -26,32 +26,35 @@ const MAX_STEP: Duration = Duration::from_mins(30);
 /// Maximum number of steps in a row that only wait.
 const MOST_WAITS: usize = 30;
 
-/// Order for the next step.
-pub(super) trait Order: Copy {
-    /// Time up to which everything is done.
-    fn at(&self) -> Timestamp;
+/// Course of a run.
+#[derive(Clone, Copy)]
+pub(super) struct Course {
+    /// Begin of the first step.
+    pub(super) at: Timestamp,
     /// End of the period.
-    fn until(&self) -> Timestamp;
+    pub(super) until: Timestamp,
     /// `true` if nothing is changed.
-    fn is_dry_run(&self) -> bool;
-    /// The order to go on from this time.
-    fn from(self, at: Timestamp) -> Self;
+    pub(super) is_dry_run: bool,
+}
+
+/// State after a step.
+pub(super) struct Advance {
+    /// Time up to which everything is done.
+    pub(super) at: Timestamp,
+    /// `true` if it was the last step.
+    pub(super) is_done: bool,
+    /// Reason why the step ended early.
+    pub(super) failed: Option<String>,
+    /// Number of records that were found.
+    pub(super) found: usize,
+    /// Wait that the system asks for.
+    pub(super) wait: Option<Duration>,
 }
 
 /// Result of a step.
 pub(super) trait Step {
-    /// Time up to which everything is done.
-    fn at(&self) -> Timestamp;
-    /// `true` if it was the last step.
-    fn is_done(&self) -> bool;
-    /// Reason why the step ended early.
-    fn failed(&self) -> Option<&str>;
-    /// Number of records that were found.
-    fn found(&self) -> usize;
-    /// Wait that the system asks for.
-    fn wait(&self) -> Option<Duration> {
-        None
-    }
+    /// State after it.
+    fn advance(&self) -> Advance;
 }
 
 /// The period, and the query for its figures.
@@ -87,34 +90,35 @@ pub(super) fn resumed_at(
     }
 }
 
-/// Does one step after the other, until the last one or until Ctrl-C.
-pub(super) async fn steps<O: Order, S: Step>(
-    mut order: O,
+/// Does one step after the other, each from the time up to which the one before has come, until the last one or until
+/// Ctrl-C.
+pub(super) async fn steps<S: Step>(
+    Course { at: begin, until, is_dry_run }: Course,
     words: Words,
     mut add: impl FnMut(S),
-    step: impl AsyncFn(O) -> anyhow::Result<S>,
+    step: impl AsyncFn(Timestamp) -> anyhow::Result<S>,
 ) -> anyhow::Result<()> {
-    let (begin, mut progress) = (order.at(), Progress::begin(order.at(), order.until(), words));
+    let (mut at, mut progress) = (begin, Progress::begin(begin, until, words));
     let (mut found, mut waits) = (0, 0);
     // One for all steps, so that a signal between two of them is not missed.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let result = loop {
-        let (done, mut is_stopped) = until_stopped(step(order), &mut interrupt).await;
+        let (done, mut is_stopped) = until_stopped(step(at), &mut interrupt).await;
         match done {
             Ok(done) => {
-                waits = if done.at() > order.at() { 0 } else { waits + 1 };
-                order = order.from(done.at());
-                found += done.found();
-                progress.advance(done.at(), done.found());
-                let (is_done, failed, wait) = (done.is_done(), done.failed().map(str::to_owned), done.wait());
+                let advance = done.advance();
+                waits = if advance.at > at { 0 } else { waits + 1 };
+                at = advance.at;
+                found += advance.found;
+                progress.advance(at, advance.found);
                 add(done);
-                if let Some(reason) = failed {
+                if let Some(reason) = advance.failed {
                     break Err(anyhow!(reason));
                 }
-                if is_done {
+                if advance.is_done {
                     break Ok(());
                 }
-                if let Some(wait) = wait {
+                if let Some(wait) = advance.wait {
                     if waits > MOST_WAITS {
                         break Err(anyhow!("{} asks to wait again and again", words.system));
                     }
@@ -130,7 +134,7 @@ pub(super) async fn steps<O: Order, S: Step>(
     };
     progress.end();
     // A dry run begins again. A run that could not begin is not continued.
-    if order.is_dry_run() || (found == 0 && order.at() == begin) {
+    if is_dry_run || (found == 0 && at == begin) {
         result
     } else {
         result.context("not finished: run the same command again to continue")
