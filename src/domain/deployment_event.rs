@@ -50,7 +50,7 @@ pub enum DeploymentState {
     Failed,
     /// It succeeded.
     Succeeded,
-    /// It succeeded earlier, and was replaced or taken down.
+    /// It was replaced or taken down. Nearly always it had succeeded before.
     Inactive,
 }
 

@@ -132,36 +132,27 @@ impl DeploymentHistory {
         facts
     }
 
-    /// Start and end of the deployment. `None` if it has not succeeded.
+    /// Start and end of the deployment. `None` if it has not succeeded. The end is the first success.
     ///
-    /// The end is the first success. Without a success, an `Inactive` shows that there was one at an unknown time. Then
-    /// the deployment ends at its start.
+    /// An `Inactive` shows no success: GitHub adds one itself only to a deployment that has succeeded, but people and
+    /// scripts add it to others, too.
     pub fn span(&self) -> Option<Span<'_>> {
-        let first = |state, because| {
+        let moment_of_first = |state, because| {
             let entry = self.first(state)?;
             Some(Moment { at: entry.at, event: Some(&entry.id), because })
         };
-        let success = first(DeploymentState::Succeeded, "the first success");
-        let inactive = first(
-            DeploymentState::Inactive,
-            "the event that shows an earlier success: no event with the success has arrived",
-        );
-        let shown = success.clone().or(inactive)?;
-        let begun = first(DeploymentState::InProgress, "the first event of the running deployment");
+        let end = moment_of_first(DeploymentState::Succeeded, "the first success")?;
+        let begun = moment_of_first(DeploymentState::InProgress, "the first event of the running deployment");
         let created = self.facts().created_at.map(|at| Moment {
             at,
             event: None,
             because: "the creation of the deployment: no event of the running deployment has arrived",
         });
-        let not_later = |moment: &Moment<'_>| moment.at <= shown.at;
+        let not_later = |moment: &Moment<'_>| moment.at <= end.at;
         let start = begun.filter(not_later).or_else(|| created.filter(not_later));
         let start = start.unwrap_or_else(|| Moment {
             because: "the end: no event of the running deployment has arrived",
-            ..shown.clone()
-        });
-        let end = success.unwrap_or_else(|| Moment {
-            because: "the start: later events show a success, and no event with the success has arrived",
-            ..start.clone()
+            ..end.clone()
         });
         Some(Span { start, end })
     }

@@ -238,7 +238,7 @@ fn only_a_success_counts() {
     Cancelled: it was cancelled
     Failed: it failed
     Succeeded: counts
-    Inactive: counts
+    Inactive: it was replaced or taken down
     ");
 }
 

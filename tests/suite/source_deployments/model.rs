@@ -65,18 +65,17 @@ fn is_same(one: &Counting, other: &Counting) -> bool {
 fn of_one(mut events: Vec<&Told>, rules: Rules) -> Vec<Counting> {
     events.sort_by_key(|event| (event.minute, event.state, event.id()));
     let first = |state| events.iter().find(|event| event.state == state).copied();
-    let success = first(DeploymentState::Succeeded);
-    let Some(shown) = success.or_else(|| first(DeploymentState::Inactive)) else { return Vec::new() };
+    let Some(success) = first(DeploymentState::Succeeded) else { return Vec::new() };
     // The success knows best, then the latest event.
-    let knows: Vec<&Told> = success.into_iter().chain(events.iter().rev().copied()).collect();
+    let knows: Vec<&Told> = std::iter::once(success).chain(events.iter().rev().copied()).collect();
     let commit_sha = knows.iter().find_map(|event| event.commit_sha.clone());
     let created = knows.iter().find_map(|event| event.created);
     let begun = first(DeploymentState::InProgress).map(|event| event.minute);
-    let not_late = |at: &u64| *at <= shown.minute;
-    let start = begun.filter(not_late).or_else(|| created.filter(not_late)).unwrap_or(shown.minute);
-    let end = success.map_or(start, |success| success.minute);
-    let (id, repository) = (shown.deployment_id(), shown.repository.clone());
-    let environment = shown.environment.clone().unwrap_or_default();
+    let not_late = |at: &u64| *at <= success.minute;
+    let start = begun.filter(not_late).or_else(|| created.filter(not_late)).unwrap_or(success.minute);
+    let end = success.minute;
+    let (id, repository) = (success.deployment_id(), success.repository.clone());
+    let environment = success.environment.clone().unwrap_or_default();
     let is_production = environment.eq_ignore_ascii_case("production");
     let made = |id: String, service: String, env: &str| {
         (id, service, env.to_owned(), minute(start), minute(end), commit_sha.clone())
