@@ -132,6 +132,28 @@ async fn what_has_changed_at_datadog_is_replaced_and_what_came_at_first_hand_sta
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_imported_deployment_takes_no_place_of_one_from_a_pipeline() {
+    let datadog = some().await;
+    let configuration = datadog.entry("datadog");
+    let daemon = Daemon::start(&configuration).await;
+    // Of the commit of all deployments at Datadog, half a minute before one of them.
+    let own = json!({
+        "service": "shopist", "started_at": "2026-06-01T09:29:30Z", "finished_at": "2026-06-01T09:40:00Z",
+        "git": { "commit_sha": "66adc9350f2cc9b250b69abddab733dd55e1a588", "repository_url": "https://github.com/o/r" },
+    });
+    let own = deploy(&daemon, "1.1.0", "08:00", own).await;
+    let program = Program::of(&daemon);
+    run(&program, &configuration, &[]);
+    let counted = daemon.get("/api/v1/deployments?since=2026-05-01").await.json();
+    let counted: Vec<&Value> =
+        counted["deployments"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
+    assert_eq!(counted, [&json!("abc-123"), &json!(own)]);
+    let ignored = daemon.get("/api/v1/deployments?since=2026-05-01&ignored=true").await.json();
+    let reason = ignored["deployments"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains(&format!("same deployment as {own}")), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_answer_is_read_in_shorter_slices_and_a_full_second_is_told() {
     let datadog = FakeDatadog::start().await;
     datadog.held(|held| {

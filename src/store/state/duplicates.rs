@@ -7,6 +7,7 @@
 use rusqlite::{Connection, params};
 
 use crate::domain::deployment::Deployment;
+use crate::domain::import::IMPORTED;
 use crate::domain::same_deployment::{self, Candidate, LONGEST_APART};
 use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
@@ -28,7 +29,8 @@ pub(in crate::store) fn settle(session: &mut Session<'_>) -> rusqlite::Result<()
     let touched = std::mem::take(&mut session.changes.commits);
     // A change may decide about the next source, and so on: it reaches no farther than this. The deployments there are
     // decided by others that are as far away again.
-    let sources = u32::try_from(session.settings.sources.iter().count()).unwrap_or(u32::MAX);
+    // Imported deployments are one more source.
+    let sources = u32::try_from(session.settings.sources.iter().count() + 1).unwrap_or(u32::MAX);
     let reach = LONGEST_APART.saturating_mul(sources);
     for (commit, TouchedCommit { first, last, now }) in touched {
         let decided = first.saturating_sub(reach)..=last.saturating_add(reach);
@@ -63,9 +65,14 @@ fn candidates(
     let parameters = params![commit_sha, service, env, since.as_nanos(), until.as_nanos()];
     db.prepare_cached(&sql)?.query_map(parameters, stored)?.collect()
 }
+
 /// The standing that each of these deployments should have.
 fn standings(all: &[StoredDeployment], sources: Sources) -> Vec<Standing> {
-    let rank = |stored: &StoredDeployment| sources.deployment_rank(stored.origin.source.as_str());
+    let rank = |stored: &StoredDeployment| match stored.deployment.tags.contains(IMPORTED) {
+        // A system that was told of a deployment knows no more of it than the one that told.
+        true => usize::MAX,
+        false => sources.deployment_rank(stored.origin.source.as_str()),
+    };
     let candidates: Vec<Candidate<'_>> =
         all.iter().map(|stored| Candidate { deployment: &stored.deployment, rank: rank(stored) }).collect();
     let duplicates = same_deployment::duplicates(&candidates);
