@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::cli::table::{Column, print_out, render, width};
 use crate::domain::import::{ImportCounts, ImportOrder, ImportStep};
+use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 
 /// Number of records that are listed on a terminal. JSON has all.
@@ -70,7 +71,7 @@ impl Summary {
 
     pub(super) fn print(&self) {
         for (id, reason) in self.skipped.iter().take(LISTED) {
-            print_out(format_args!("skipped: {id}: {reason}"));
+            print_out(format_args!("skipped: {}: {}", printable(id), printable(reason)));
         }
         if let Some(more) = self.skipped.len().checked_sub(LISTED).filter(|more| *more > 0) {
             print_out(format_args!("… and {more} more that were skipped: --format json has all.\n"));

@@ -24,7 +24,7 @@ use crate::domain::timestamp::Timestamp;
 /// Longest time of a step: an API may ask all requests to pause for some minutes.
 const MAX_STEP: Duration = Duration::from_mins(30);
 /// Maximum number of steps in a row that only wait.
-const MOST_WAITS: usize = 30;
+const MOST_WAITS: u32 = 30;
 
 /// Course of a run.
 #[derive(Clone, Copy)]
@@ -119,6 +119,7 @@ pub(super) async fn steps<S: Step>(
                     break Ok(());
                 }
                 if let Some(wait) = advance.wait {
+                    let wait = wait.max(shortest_wait(waits));
                     if waits > MOST_WAITS {
                         break Err(anyhow!("{} asks to wait again and again", words.system));
                     }
@@ -142,6 +143,11 @@ pub(super) async fn steps<S: Step>(
 }
 
 /// Waits for this time. Returns `true` if Ctrl-C came first.
+/// Shortest wait before the next step after some steps in a row that only waited: the answer may name no wait, or a wrong one.
+fn shortest_wait(waits: u32) -> Duration {
+    Duration::from_secs(1 << waits.min(6))
+}
+
 async fn stopped_within(wait: Duration, interrupt: &mut Signal) -> bool {
     tokio::select! {
         () = tokio::time::sleep(wait) => false,
