@@ -69,14 +69,16 @@ impl DeploymentsLog {
     }
 
     fn note_unreadable(&mut self, look: &DeploymentsLook) {
-        let mut new = look.unreadable.iter().filter(|(name, _)| !self.unreadable.contains_key(*name));
-        if let Some((repository, error)) = new.next() {
-            let (title, others) = (self.title, new.count());
+        let is_new = |(name, _): &(&String, _)| !self.unreadable.contains_key(*name);
+        let (new, errors): (Vec<&str>, Vec<&String>) =
+            look.unreadable.iter().filter(is_new).map(|(name, error)| (name.as_str(), error)).unzip();
+        if let Some(error) = errors.first() {
+            let title = self.title;
             tracing::warn!(
-                repository,
+                repositories = new.join(", "),
                 error,
-                others,
-                "a repository cannot be read from {title}'s API: its lost webhooks are not repaired. The other ones are"
+                "repositories cannot be read from {title}'s API: their lost webhooks are not repaired. Those of the other ones \
+                 are. The error is that of the first"
             );
         }
         self.unreadable.clone_from(&look.unreadable);

@@ -32,6 +32,6 @@ pub(super) struct DeploymentsLook {
     pub(super) repositories: usize,
     /// Number of events that were new.
     pub(super) events: usize,
-    /// Repositories that the token may not read, with the reasons.
+    /// Repositories that cannot be read, with the reasons.
     pub(super) unreadable: BTreeMap<String, String>,
 }

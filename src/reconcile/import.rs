@@ -152,7 +152,7 @@ impl Import {
                 continue;
             }
             if most >= MOST_LISTED {
-                step.crowded.push(step.at);
+                step.incomplete_seconds.push(step.at);
             }
             self.store_slice(slices, (failures, deployments), order.is_dry_run, step).await?;
             step.at = end;

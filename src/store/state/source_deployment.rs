@@ -190,9 +190,10 @@ pub(super) fn wanted(
     policy: &Policy,
 ) -> rusqlite::Result<Vec<Wanted>> {
     let Some(history) = &told.history else { return Ok(Vec::new()) };
-    let (mut wanted, mut ids) = (Vec::new(), BTreeSet::new());
+    let (mut wanted, mut ids, mut counts) = (Vec::new(), BTreeSet::new(), true);
     for MadeDeployment { deployment, ignored_because } in made(&told.id, history, policy) {
         ids.insert(deployment.id.clone());
+        counts &= ignored_because.is_none();
         let stored = of_id(db, deployment.id.as_str())?;
         // One that was sent to the event API under this id counts in its place.
         if stored.as_ref().is_none_or(|stored| stored.origin != Origin::API) {
@@ -202,7 +203,8 @@ pub(super) fn wanted(
     }
     let others = of_told(db, told.row)?.into_iter().filter(|other| !ids.contains(&other.deployment.id));
     let names: Vec<&str> = ids.iter().map(DeploymentId::as_str).collect();
-    let gone = Standing::Ignored(format!("it is {} now", names.join(" and ")));
+    let why = if counts { "its services have changed" } else { "it does not count any more" };
+    let gone = Standing::Ignored(format!("{why}: see {}", names.join(" and ")));
     wanted.extend(others.map(|other| Wanted {
         deployment: other.deployment.clone(),
         standing: gone.clone(),
