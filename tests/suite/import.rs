@@ -170,14 +170,16 @@ async fn a_record_that_cannot_be_read_is_told() {
     let datadog = some().await;
     let attributes = json!({ "started_at": "2026-03-01T10:00:00Z", "env": "production" });
     let broken = json!({ "id": "2a47b5f25b160b84", "type": "dora_deployment", "attributes": attributes });
-    datadog.held(|held| held.deployments.push(broken));
+    let nameless = json!({ "type": "dora_deployment", "attributes": attributes });
+    datadog.held(|held| held.deployments.extend([broken, nameless.clone(), nameless]));
     let configuration = datadog.entry("datadog");
     let daemon = Daemon::start(&configuration).await;
     let output = run(&Program::of(&daemon), &configuration, &[]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(printed.contains("skipped: 2a47b5f25b160b84: it has no service"), "{printed}");
-    assert!(printed.contains("deployments      4      3        0     0"), "{printed}");
+    assert_eq!(printed.matches(" without an id, in the slice from 2026-").count(), 2, "{printed}");
+    assert!(printed.contains("deployments      6      3        0     0"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
