@@ -137,27 +137,27 @@ impl DeploymentHistory {
     /// The end is the first success. Without a success, an `Inactive` shows that there was one at an unknown time. Then
     /// the deployment ends at its start.
     pub fn span(&self) -> Option<Span<'_>> {
-        let first = |state, because| {
+        let moment_of_first = |state, because| {
             let entry = self.first(state)?;
             Some(Moment { at: entry.at, event: Some(&entry.id), because })
         };
-        let success = first(DeploymentState::Succeeded, "the first success");
-        let inactive = first(
+        let success = moment_of_first(DeploymentState::Succeeded, "the first success");
+        let inactive = moment_of_first(
             DeploymentState::Inactive,
             "the event that shows an earlier success: no event with the success has arrived",
         );
-        let shown = success.clone().or(inactive)?;
-        let begun = first(DeploymentState::InProgress, "the first event of the running deployment");
+        let proof_of_success = success.clone().or(inactive)?;
+        let begun = moment_of_first(DeploymentState::InProgress, "the first event of the running deployment");
         let created = self.facts().created_at.map(|at| Moment {
             at,
             event: None,
             because: "the creation of the deployment: no event of the running deployment has arrived",
         });
-        let not_later = |moment: &Moment<'_>| moment.at <= shown.at;
+        let not_later = |moment: &Moment<'_>| moment.at <= proof_of_success.at;
         let start = begun.filter(not_later).or_else(|| created.filter(not_later));
         let start = start.unwrap_or_else(|| Moment {
             because: "the end: no event of the running deployment has arrived",
-            ..shown.clone()
+            ..proof_of_success.clone()
         });
         let end = success.unwrap_or_else(|| Moment {
             because: "the start: later events show a success, and no event with the success has arrived",

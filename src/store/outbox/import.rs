@@ -53,7 +53,7 @@ pub(in crate::store) struct Work {
     imported: ImportedPart,
 }
 
-/// What became of a record.
+/// Result for a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Added,
