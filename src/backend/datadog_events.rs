@@ -242,7 +242,8 @@ fn state(failure: &Failure, RevisionContext { revision, .. }: RevisionContext) -
 fn message(failure: &Failure) -> String {
     let began = format!("The failure began at {}", failure.started_at);
     let about = match (failure.state, failure.finished_at) {
-        (FailureState::Open, _) | (FailureState::Completed, None) => format!("{began} and has not ended."),
+        (FailureState::Open, _) => format!("{began} and has not ended."),
+        (FailureState::Completed, None) => format!("{began}. It ended at an unknown time."),
         (FailureState::Completed, Some(end)) => match failure.time_to_restore_seconds {
             Some(seconds) => {
                 format!("{began} and ended at {end}: restored after {}.", human_duration(seconds))
@@ -251,7 +252,7 @@ fn message(failure: &Failure) -> String {
         },
         (FailureState::Ignored, _) => match &failure.reason {
             Some(reason) => format!("The failure does not count any more: {reason}."),
-            None => "The failure does not count any more.".to_owned(),
+            None => "The failure does not count any more: it is ignored.".to_owned(),
         },
         (FailureState::Merged, _) => match &failure.merged_into {
             Some(target) => format!("The failure does not count any more: it was merged into {target}."),

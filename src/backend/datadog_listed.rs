@@ -3,7 +3,6 @@
 //! Times are RFC 3339, in older answers Unix numbers. A repository may come as `github.com/org/repo`.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -47,29 +46,9 @@ struct ListedGit {
     repository_id: Option<String>,
 }
 
-/// Name of a record in messages.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum RecordName {
-    /// Its id.
-    Id(String),
-    /// It has no id, so it cannot be told from others without one.
-    Unnamed,
-}
-
-impl RecordName {
-    /// The name of a record.
-    pub fn of(record: &Value) -> Self {
-        record["id"].as_str().map_or(Self::Unnamed, |id| Self::Id(id.to_owned()))
-    }
-}
-
-impl fmt::Display for RecordName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Id(id) => f.write_str(id),
-            Self::Unnamed => f.write_str("without an id"),
-        }
-    }
+/// Id of a record. `None`: it has none, and cannot be distinguished from others without one.
+pub fn id_of(record: &Value) -> Option<String> {
+    Some(record.get("id")?.as_str()?.to_owned())
 }
 
 /// A failure that Datadog lists, read at `now`.
@@ -233,8 +212,7 @@ mod tests {
         }
         insta::assert_snapshot!(errors.join("\n"));
         assert!(failure(json!([]), &policy(), now()).is_err());
-        let names = [json!({ "id": "a" }), json!(1)].map(|record| RecordName::of(&record));
-        assert_eq!(names, [RecordName::Id("a".to_owned()), RecordName::Unnamed]);
-        assert_eq!(names.map(|name| name.to_string()), ["a", "without an id"]);
+        let records = [json!({ "id": "a" }), json!({ "id": 1 }), json!(1)];
+        assert_eq!(records.map(|record| id_of(&record)), [Some("a".to_owned()), None, None]);
     }
 }

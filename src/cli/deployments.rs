@@ -37,7 +37,7 @@ pub(super) struct DeploymentsOptions {
     #[arg(long)]
     failed: bool,
 
-    /// Instead, the deployments that a source told and that do not count, with the reasons
+    /// List the deployments of GitHub and GitLab that do not count, with the reasons
     #[arg(long)]
     ignored: bool,
 
@@ -108,14 +108,14 @@ const IGNORED_COLUMNS: [Column; 7] = [
     Column::text("ENV").cut_to(8).droppable(0),
     Column::text("SOURCE").droppable(2),
     Column::text("REASON").wrapped_to(24).favoured(),
-    Column::text("TOLD").wrapped_to(20),
+    Column::text("FACTS").wrapped_to(20),
 ];
 
 /// The table of deployments that do not count, with the facts that a `[[deployment]]` table can match.
 pub(super) fn ignored_table(deployments: &[DeploymentView], width: usize) -> String {
     let row = |view: &DeploymentView| {
         let deployment = &view.deployment;
-        let told: Vec<&str> = deployment.tags.iter().map(String::as_str).collect();
+        let facts: Vec<&str> = deployment.tags.iter().map(String::as_str).collect();
         vec![
             deployment.finished_at.minute(),
             deployment.id.to_string(),
@@ -123,7 +123,7 @@ pub(super) fn ignored_table(deployments: &[DeploymentView], width: usize) -> Str
             deployment.env.clone(),
             view.source.as_str().to_owned(),
             or_dash(view.ignored_because.as_ref()),
-            or_dash(Some(told.join(" ")).filter(|told| !told.is_empty()).as_ref()),
+            or_dash(Some(facts.join(" ")).filter(|facts| !facts.is_empty()).as_ref()),
         ]
     };
     let rows: Vec<Vec<String>> = deployments.iter().map(row).collect();

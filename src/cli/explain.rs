@@ -8,7 +8,7 @@ use super::command_error::CommandError;
 use super::explained_deployment;
 use super::failures::{or_dash, second};
 use super::options::{FormatOption, OutputFormat};
-use super::story_tables::{attempts, events, reasons, table};
+use super::story_tables::{attempts, event_with_origin, events, reasons, table};
 use super::table::{Column, print_json, print_out, width};
 use crate::catalog;
 use crate::clock::{Clock, SystemClock};
@@ -142,7 +142,7 @@ pub(super) fn text(story: &Story, width: usize) -> String {
     let parts = [
         Some(heading(story, width)),
         reasons(&story.why, &story.deployment_names, width),
-        events(&story.events, |event| with_origin(event, story), width),
+        events(&story.events, |event| event_with_origin(event, was_read(event, story)), width),
         related_changes(story, width),
         attempts(&story.attempts, width),
         not_forwarded,
@@ -164,10 +164,9 @@ fn heading(story: &Story, width: usize) -> String {
     format!("{title}\n{url}")
 }
 
-/// Type of an event, with a remark if no webhook told it.
-fn with_origin(event: &ReceivedEvent, story: &Story) -> String {
-    let was_read = story.failure.as_ref().is_some_and(|listed| event.was_read(&listed.failure.source));
-    if was_read { format!("{} (read, no webhook)", event.event_type) } else { event.event_type.clone() }
+/// `true` if an event was read from an API, and no webhook told it.
+fn was_read(event: &ReceivedEvent, story: &Story) -> bool {
+    story.failure.as_ref().is_some_and(|listed| event.was_read(&listed.failure.source))
 }
 
 /// Changes that PagerDuty relates to the incident, with a sentence on their worth.

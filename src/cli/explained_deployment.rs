@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::cells::wrapped;
-use super::story_tables::{attempts, events, reasons, table};
+use super::story_tables::{attempts, event_with_origin, events, reasons, table};
 use super::table::Column;
 use crate::domain::deployment::Deployment;
 use crate::domain::printable::printable;
-use crate::store::{DeploymentStory, ReceivedEvent};
+use crate::store::DeploymentStory;
 
 /// The story as text for people.
 pub(super) fn text(story: &DeploymentStory, width: usize) -> String {
@@ -21,16 +21,14 @@ pub(super) fn text(story: &DeploymentStory, width: usize) -> String {
         Some(heading(&view.deployment, width)),
         values(&view.deployment, width),
         reasons(&story.why, &names, width),
-        events(&story.events, |event| with_origin(event, story), width),
+        events(
+            &story.events,
+            |event| event_with_origin(event, event.was_read(&story.deployment.source)),
+            width,
+        ),
         attempts(&story.attempts, width),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
-}
-
-/// Type of an event, with a remark if no webhook told it.
-fn with_origin(event: &ReceivedEvent, story: &DeploymentStory) -> String {
-    let was_read = event.was_read(&story.deployment.source);
-    if was_read { format!("{} (read, no webhook)", event.event_type) } else { event.event_type.clone() }
 }
 
 fn heading(deployment: &Deployment, width: usize) -> String {

@@ -133,6 +133,8 @@ fn print(result: &ReevaluatedBatch, is_dry_run: bool) {
     // Few stores have any.
     if *looked_at_deployments > 0 {
         let changed = changed_deployments.len();
-        print_out(format_args!("{changed} of {looked_at_deployments} deployments {verb}."));
+        print_out(format_args!(
+            "Evaluated deployments of GitHub and GitLab: {looked_at_deployments}. Entries of the listing that {verb}: {changed}."
+        ));
     }
 }

@@ -19,6 +19,12 @@ pub(super) fn read(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Host of an address, with its port unless that is the scheme's own.
+pub(super) fn host(url: &Url) -> Result<String, &'static str> {
+    let host = url.host_str().ok_or("has no host")?;
+    Ok(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+}
+
 /// The address as a person would write it: without a slash at the end.
 pub(super) fn written(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()

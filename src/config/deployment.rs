@@ -65,12 +65,24 @@ impl SourceWord {
     fn as_str(self) -> &'static str {
         self.into()
     }
+}
 
+/// A source whose deployments come in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ConfiguredSource {
+    /// The source.
+    pub(super) word: SourceWord,
+    /// `false` if deployments are only read from its API.
+    pub(super) has_webhooks: bool,
+}
+
+impl ConfiguredSource {
     /// `false` if the events of the source never have the fact.
-    fn tells(self, fact: &str) -> bool {
-        match self {
-            Self::GitHub => fact != "tier",
-            Self::GitLab => matches!(fact, "repository" | "environment" | "creator" | "tier"),
+    fn has(self, fact: &str) -> bool {
+        match self.word {
+            SourceWord::GitHub if !self.has_webhooks => !matches!(fact, "tier" | "workflow" | "job"),
+            SourceWord::GitHub => fact != "tier",
+            SourceWord::GitLab => matches!(fact, "repository" | "environment" | "creator" | "tier"),
         }
     }
 }
@@ -169,9 +181,8 @@ impl DeploymentSection {
         }
     }
 
-    /// Warns of expressions that match nothing, keys without effect, and facts that no source of the table tells.
-    /// `configured`: the sources whose webhooks are received.
-    pub(super) fn warn(&self, configured: &[SourceWord], findings: &mut Findings<'_>) {
+    /// Warns of expressions that match nothing, keys without effect, and facts that no source of the table has.
+    pub(super) fn warn(&self, configured: &[ConfiguredSource], findings: &mut Findings<'_>) {
         for (_, regexes) in self.regexes() {
             for regex in regexes.values().iter().filter(|regex| matches_nothing(&regex.get_ref().0)) {
                 findings.at(regex.span(), format!("{:?} matches nothing", regex.get_ref().0.as_str()));
@@ -201,18 +212,19 @@ impl DeploymentSection {
         }
     }
 
-    /// Warns of placeholders for facts that no source of the table tells. What the table matches then never counts.
-    fn warn_of_empty_placeholders(&self, configured: &[SourceWord], findings: &mut Findings<'_>) {
+    /// Warns of placeholders for facts that no source of the table has. What the table matches then never counts.
+    fn warn_of_empty_placeholders(&self, configured: &[ConfiguredSource], findings: &mut Findings<'_>) {
         let sources = self.sources(configured);
         let table = self.to_domain();
         let groups: Vec<&str> = table.groups().collect();
-        let is_untold = |name: &&str| {
-            !groups.contains(name) && !sources.is_empty() && !sources.iter().any(|source| source.tells(name))
+        let is_always_empty = |name: &&str| {
+            !groups.contains(name) && !sources.is_empty() && !sources.iter().any(|source| source.has(name))
         };
         for (_, text) in self.templates().filter(|(key, _)| *key != "version") {
-            if let Some(name) = text.get_ref().0.placeholders().find(is_untold) {
+            if let Some(name) = text.get_ref().0.placeholders().find(is_always_empty) {
                 let message = format!(
-                    "{{{name}}} is always empty, because no source of the table tells it: what the table matches never counts"
+                    "{{{name}}} is always empty, because the events of the table's sources do not have it: deployments that match the \
+                     table never count"
                 );
                 findings.at(text.span(), message);
             }
@@ -220,32 +232,40 @@ impl DeploymentSection {
     }
 
     /// Sources that are configured and that the table is for.
-    fn sources(&self, configured: &[SourceWord]) -> Vec<SourceWord> {
-        let wanted =
-            |source: &&SourceWord| self.source.is_left_out() || self.source.values().contains(source);
+    fn sources(&self, configured: &[ConfiguredSource]) -> Vec<ConfiguredSource> {
+        let wanted = |source: &&ConfiguredSource| {
+            self.source.is_left_out() || self.source.values().contains(&source.word)
+        };
         configured.iter().filter(wanted).copied().collect()
     }
 
     /// Reason why no source's deployments can match. `None` if some can.
-    fn unmatched_source(&self, configured: &[SourceWord]) -> Option<String> {
+    fn unmatched_source(&self, configured: &[ConfiguredSource]) -> Option<String> {
         let sources = self.sources(configured);
         if sources.is_empty() {
-            let named = self.source.values().iter().map(|one| format!("[{}]", one.as_str()));
-            let mut named: Vec<String> = named.collect();
-            if named.is_empty() {
-                named.push("[github] or [gitlab]".to_owned());
-            }
-            let sections = named.join(" or ");
-            return Some(format!("no webhooks of its sources are received: give {sections} signing_secrets"));
+            let keys = match self.source.values() {
+                [SourceWord::GitHub] => "signing_secrets or token in [github]",
+                [SourceWord::GitLab] => "signing_secrets, tokens or token in [gitlab]",
+                _ => "signing_secrets (GitLab also: tokens) or token in [github] or [gitlab]",
+            };
+            return Some(format!("none of its sources is configured: set {keys}"));
         }
-        let untold = |source: &SourceWord| {
-            self.regexes()
-                .find(|(key, regexes)| !regexes.is_left_out() && !source.tells(key.as_str()))
-                .map(|(key, _)| key)
+        let missing = |source: &ConfiguredSource| {
+            let regexes = self.regexes().filter(|(_, regexes)| !regexes.is_left_out());
+            let key = regexes.map(|(key, _)| key.as_str()).find(|key| !source.has(key))?;
+            Some((source.word, key))
         };
-        let untold: Option<Vec<PatternKey>> = sources.iter().map(untold).collect();
-        let key = untold?.first()?.as_str();
-        Some(format!("GitLab tells no {key}, and no webhooks of GitHub can match"))
+        let missing = sources.iter().map(missing).collect::<Option<Vec<_>>>()?;
+        let remedy = match missing.as_slice() {
+            [(SourceWord::GitLab, key)] => format!("remove {key}"),
+            _ => "set signing_secrets in [github]".to_owned(),
+        };
+        let missing = missing.iter().map(|(source, key)| match source {
+            SourceWord::GitHub => format!("GitHub's API has no {key}"),
+            SourceWord::GitLab => format!("GitLab's webhooks have no {key}"),
+        });
+        let missing = missing.collect::<Vec<_>>().join(", ");
+        Some(format!("{missing}, and the table matches no other source that is configured: {remedy}"))
     }
 
     /// Place of the table's name.

@@ -14,31 +14,28 @@ const OF_ENTERPRISE_SERVER: &str = "/api/v3";
 /// Base of the addresses of GitHub's REST API. It has no credentials and no query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
-pub struct GitHubApiUrl(Url);
+pub struct GitHubApiUrl {
+    url: Url,
+    /// Host of the web pages that belong to the API.
+    host: String,
+}
 
 impl GitHubApiUrl {
     /// The address.
     pub const fn get(&self) -> &Url {
-        &self.0
+        &self.url
     }
 
-    /// Address of the web pages that belong to the API, without a slash at the end.
-    pub fn web(&self) -> String {
-        let mut web = self.0.clone();
-        web.set_path("");
-        let host = web.host_str().and_then(|host| host.strip_prefix("api.")).map(str::to_owned);
-        if let Some(host) = host.filter(|_| self.0.path() == "/") {
-            // A host that is a name stays one without its first label.
-            let _ = web.set_host(Some(&host));
-        }
-        web.as_str().trim_end_matches('/').to_owned()
+    /// Host of the web pages that belong to the API, in the form of repositories' addresses.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 }
 
 impl Default for GitHubApiUrl {
     #[expect(clippy::expect_used, reason = "a test reads this address")]
     fn default() -> Self {
-        Self(Url::parse(OF_GITHUB_COM).expect("this is an address"))
+        Self::try_from(OF_GITHUB_COM.to_owned()).expect("this is an address")
     }
 }
 
@@ -49,22 +46,22 @@ impl TryFrom<String> for GitHubApiUrl {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let url = api_address::read(&text)?;
-        let host = url.host_str().unwrap_or_default();
-        if matches!(host, "github.com" | "www.github.com") {
+        let host = api_address::host(&url)?;
+        let is_on = |name: &str| url.host_str() == Some(name);
+        if is_on("github.com") || is_on("www.github.com") {
             return Err(format!("is not the address of GitHub's API, which is {OF_GITHUB_COM}"));
         }
-        if host == "api.github.com" && url.scheme() == "http" {
+        if is_on("api.github.com") && url.scheme() == "http" {
             return Err(format!(
                 "must begin with https://: GitHub accepts nothing over http ({OF_GITHUB_COM})"
             ));
         }
-        let (path, is_cloud) = (url.path().trim_end_matches('/'), host.starts_with("api."));
-        match path {
-            "" if is_cloud => Ok(Self(url)),
-            _ if host == "api.github.com" => {
+        match (url.path().trim_end_matches('/'), host.strip_prefix("api.")) {
+            ("", Some(web)) => Ok(Self { host: web.to_owned(), url }),
+            _ if is_on("api.github.com") => {
                 Err(format!("must not have a path, which is added: write {OF_GITHUB_COM}"))
             }
-            OF_ENTERPRISE_SERVER => Ok(Self(url)),
+            (OF_ENTERPRISE_SERVER, _) => Ok(Self { url, host }),
             _ => Err(format!(
                 "is not the address of an API of GitHub: write {OF_GITHUB_COM}, or for GitHub Enterprise Server \
                  https://HOST{OF_ENTERPRISE_SERVER}"
@@ -75,7 +72,7 @@ impl TryFrom<String> for GitHubApiUrl {
 
 impl From<GitHubApiUrl> for String {
     fn from(url: GitHubApiUrl) -> Self {
-        api_address::written(&url.0)
+        api_address::written(&url.url)
     }
 }
 
@@ -85,17 +82,17 @@ mod tests {
 
     #[test]
     fn the_pages_of_an_api_are_on_its_host() {
-        for (api, web) in [
-            ("https://api.github.com", "https://github.com"),
-            ("https://api.github.com/", "https://github.com"),
-            ("https://api.acme.ghe.com", "https://acme.ghe.com"),
-            ("https://github.example.com/api/v3", "https://github.example.com"),
-            ("https://api.example.com/api/v3/", "https://api.example.com"),
-            ("http://127.0.0.1:8080/api/v3", "http://127.0.0.1:8080"),
+        for (api, host) in [
+            ("https://api.github.com", "github.com"),
+            ("https://api.github.com/", "github.com"),
+            ("https://api.acme.ghe.com", "acme.ghe.com"),
+            ("https://github.example.com/api/v3", "github.example.com"),
+            ("https://api.example.com/api/v3/", "api.example.com"),
+            ("http://127.0.0.1:8080/api/v3", "127.0.0.1:8080"),
         ] {
-            assert_eq!(GitHubApiUrl::try_from(api.to_owned()).unwrap().web(), web, "{api}");
+            assert_eq!(GitHubApiUrl::try_from(api.to_owned()).unwrap().host(), host, "{api}");
         }
-        assert_eq!(GitHubApiUrl::default().web(), "https://github.com");
+        assert_eq!(GitHubApiUrl::default().host(), "github.com");
     }
 
     #[test]

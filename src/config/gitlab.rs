@@ -28,7 +28,12 @@ pub struct GitLabSection {
 impl GitLabSection {
     /// `true` if deployments come in: by webhooks, or from the API.
     pub(super) fn is_on(&self) -> bool {
-        !self.signing_secrets.is_empty() || !self.tokens.is_empty() || self.token.is_some()
+        self.has_webhooks() || self.token.is_some()
+    }
+
+    /// `true` if webhooks are received.
+    pub(super) fn has_webhooks(&self) -> bool {
+        !self.signing_secrets.is_empty() || !self.tokens.is_empty()
     }
 }
 

@@ -14,27 +14,30 @@ const API: &str = "/api/v4";
 /// Address of a GitLab, without the path of its API. It has no credentials and no query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
-pub struct GitLabUrl(Url);
+pub struct GitLabUrl {
+    url: Url,
+    /// Host of the web pages, with the path of a GitLab that is below one.
+    host: String,
+}
 
 impl GitLabUrl {
     /// Base of the addresses of the REST API.
     pub fn api(&self) -> Url {
-        let mut api = self.0.clone();
-        api.set_path(&format!("{}{API}", self.0.path().trim_end_matches('/')));
+        let mut api = self.url.clone();
+        api.set_path(&format!("{}{API}", self.url.path().trim_end_matches('/')));
         api
     }
 
     /// Host of the web pages, with the path of a GitLab that is below one, in the form of repositories' addresses.
-    pub fn host(&self) -> String {
-        let address = String::from(self.clone());
-        address.split_once("://").map_or_else(String::new, |(_, rest)| rest.to_owned())
+    pub fn host(&self) -> &str {
+        &self.host
     }
 }
 
 impl Default for GitLabUrl {
     #[expect(clippy::expect_used, reason = "a test reads this address")]
     fn default() -> Self {
-        Self(Url::parse(GITLAB_COM).expect("this is an address"))
+        Self::try_from(GITLAB_COM.to_owned()).expect("this is an address")
     }
 }
 
@@ -56,13 +59,14 @@ impl TryFrom<String> for GitLabUrl {
             return Err(format!("is not the address of GitLab's own instance, which is {GITLAB_COM}"));
         }
         url.set_path(path);
-        Ok(Self(url))
+        let host = format!("{}{path}", api_address::host(&url)?);
+        Ok(Self { url, host })
     }
 }
 
 impl From<GitLabUrl> for String {
     fn from(url: GitLabUrl) -> Self {
-        api_address::written(&url.0)
+        api_address::written(&url.url)
     }
 }
 
@@ -80,7 +84,7 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080/api/v4", "127.0.0.1:8080"),
         ] {
             let url = GitLabUrl::try_from(text.to_owned()).unwrap();
-            assert_eq!((url.api().as_str(), url.host().as_str()), (api, host), "{text}");
+            assert_eq!((url.api().as_str(), url.host()), (api, host), "{text}");
         }
         assert_eq!(String::from(GitLabUrl::default()), "https://gitlab.com");
     }

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use super::deployment::{DeploymentSection, SourceWord};
+use super::deployment::{ConfiguredSource, DeploymentSection, SourceWord};
 use super::findings::Findings;
-use super::{
-    Config, GitHubSection, GitLabSection, Problem, RequestsPerMinute, RuleSection, ServiceSection, service,
-};
+use super::{Config, Problem, RequestsPerMinute, RuleSection, ServiceSection, service};
 use crate::domain::{deployment_table_coverage, rule_coverage};
 
 /// Longest `settle` and `min_duration` without a warning. A longer one probably has the wrong unit.
@@ -66,9 +64,13 @@ impl Config {
 
     /// Warns of `[[deployment]]` tables that never match, and of values in them without effect.
     fn warn_of_deployment_tables(&self, findings: &mut Findings<'_>) {
-        let github = self.github.as_ref().is_some_and(GitHubSection::is_on).then_some(SourceWord::GitHub);
-        let gitlab = self.gitlab.as_ref().is_some_and(GitLabSection::is_on).then_some(SourceWord::GitLab);
-        let configured: Vec<SourceWord> = [github, gitlab].into_iter().flatten().collect();
+        let github = self.github.as_ref().filter(|section| section.is_on());
+        let github = github.map(|section| (SourceWord::GitHub, section.has_webhooks()));
+        let gitlab = self.gitlab.as_ref().filter(|section| section.is_on());
+        let gitlab = gitlab.map(|section| (SourceWord::GitLab, section.has_webhooks()));
+        let configured = [github, gitlab].into_iter().flatten();
+        let configured: Vec<ConfiguredSource> =
+            configured.map(|(word, has_webhooks)| ConfiguredSource { word, has_webhooks }).collect();
         let tables: Vec<_> = self.deployment.iter().map(DeploymentSection::to_domain).collect();
         for (index, (section, table)) in self.deployment.iter().zip(&tables).enumerate() {
             section.warn(&configured, findings);

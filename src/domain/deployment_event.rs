@@ -55,7 +55,7 @@ pub enum DeploymentState {
 }
 
 impl DeploymentState {
-    /// Order of events with the same time: as the states follow each other.
+    /// Rank among events with the same time. States rank in the order in which a deployment passes through them.
     pub const fn rank(self) -> u8 {
         self as u8
     }

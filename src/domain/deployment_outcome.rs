@@ -35,8 +35,8 @@ pub enum DeploymentOutcome {
 /// Reason why a deployment does not count. Shown as a sentence without its full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotCounted {
-    /// It has not succeeded: its last state.
-    NotSucceeded(DeploymentState),
+    /// It has not succeeded: its last state. `None`: no event about it is known.
+    NotSucceeded(Option<DeploymentState>),
     /// The table of this name ignores it.
     IgnoredBy(String),
     /// No table matches, and the environment is not production.
@@ -60,10 +60,11 @@ pub enum NotCounted {
 impl fmt::Display for NotCounted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotSucceeded(
+            Self::NotSucceeded(None) => f.write_str("no event about it is known"),
+            Self::NotSucceeded(Some(
                 state @ (DeploymentState::Waiting | DeploymentState::Queued | DeploymentState::InProgress),
-            ) => write!(f, "it has not ended: it {}", state.in_words()),
-            Self::NotSucceeded(state) => write!(f, "it {}", state.in_words()),
+            )) => write!(f, "it has not ended: it {}", state.in_words()),
+            Self::NotSucceeded(Some(state)) => write!(f, "it {}", state.in_words()),
             Self::IgnoredBy(table) => write!(f, "the table {table:?} ignores it"),
             Self::NotProduction(Some(environment)) => {
                 write!(
@@ -97,17 +98,8 @@ pub fn decide<'a>(
         None => (None, Groups::new()),
     };
     let decision = Decision { id, facts: &facts, table, groups, policy };
-    let counted = match history.span() {
-        _ if table.is_some_and(|table| table.action == RuleAction::Ignore) => {
-            Err(NotCounted::IgnoredBy(table.map(|table| table.name.clone()).unwrap_or_default()))
-        }
-        _ if table.is_none() && !decision.is_production() => {
-            Err(NotCounted::NotProduction(facts.environment.clone()))
-        }
-        None => Err(NotCounted::NotSucceeded(history.state().unwrap_or(DeploymentState::Queued))),
-        Some(span) => decision.deployments(&span),
-    };
-    let outcome = counted.map_or_else(DeploymentOutcome::NotCounted, DeploymentOutcome::Counted);
+    let outcome =
+        decision.counted(history).map_or_else(DeploymentOutcome::NotCounted, DeploymentOutcome::Counted);
     DecidedDeployment { outcome, table }
 }
 
@@ -121,6 +113,23 @@ struct Decision<'a> {
 }
 
 impl Decision<'_> {
+    /// The deployments that count, or the reason why there are none.
+    fn counted(&self, history: &DeploymentHistory) -> Result<Vec<Deployment>, NotCounted> {
+        match self.table {
+            Some(table) if table.action == RuleAction::Ignore => {
+                return Err(NotCounted::IgnoredBy(table.name.clone()));
+            }
+            None if !self.is_production() => {
+                return Err(NotCounted::NotProduction(self.facts.environment.clone()));
+            }
+            _ => {}
+        }
+        match history.span() {
+            Some(span) => self.deployments(&span),
+            None => Err(NotCounted::NotSucceeded(history.state())),
+        }
+    }
+
     /// `true` if the source says so. If the source says nothing, an environment with the name of the default env is
     /// production, in any letter case.
     fn is_production(&self) -> bool {
@@ -135,8 +144,13 @@ impl Decision<'_> {
     fn deployments(&self, span: &Span<'_>) -> Result<Vec<Deployment>, NotCounted> {
         let services = self.services()?;
         let (table, facts) = (self.table, self.facts);
-        let env = self.filled("env", table.and_then(|table| table.env.as_ref()))?;
-        let team = self.filled("team", table.and_then(|table| table.team.as_ref()))?;
+        let (env, team) = match table {
+            Some(table) => (
+                self.filled(table, "env", table.env.as_ref())?,
+                self.filled(table, "team", table.team.as_ref())?,
+            ),
+            None => (None, None),
+        };
         let version = table.and_then(|table| table.version.as_ref()?.fill(&self.groups, facts).ok());
         let version = version.as_deref().and_then(name).map(str::to_owned);
         let is_one = services.len() == 1;
@@ -158,10 +172,11 @@ impl Decision<'_> {
     /// The services, each once: those of the table, else those whose entries have the address of the repository, else the
     /// repository's name. At least one.
     fn services(&self) -> Result<Vec<String>, NotCounted> {
-        let templates = self.table.map_or(&[][..], |table| &table.services);
         let mut services = Vec::new();
-        for template in templates {
-            services.extend(self.filled("services", Some(template))?);
+        if let Some(table) = self.table {
+            for template in &table.services {
+                services.extend(self.filled(table, "services", Some(template))?);
+            }
         }
         if services.is_empty() {
             services = self.services_of_repository();
@@ -184,12 +199,16 @@ impl Decision<'_> {
         entries.flat_map(|entry| entry.services.iter().cloned()).collect()
     }
 
-    /// Text of a key. `None` if the table does not have the key.
-    fn filled(&self, key: &'static str, template: Option<&Template>) -> Result<Option<String>, NotCounted> {
+    /// Text of a key of a table. `None` if the table does not have the key.
+    fn filled(
+        &self,
+        table: &DeploymentTable,
+        key: &'static str,
+        template: Option<&Template>,
+    ) -> Result<Option<String>, NotCounted> {
         let Some(template) = template else { return Ok(None) };
         let filled = template.fill(&self.groups, self.facts).map_err(|placeholder| {
-            let table = self.table.map(|table| table.name.clone()).unwrap_or_default();
-            NotCounted::EmptyPlaceholder { table, key, placeholder }
+            NotCounted::EmptyPlaceholder { table: table.name.clone(), key, placeholder }
         })?;
         Ok(name(&filled).map(str::to_owned))
     }

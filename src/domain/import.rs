@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::timestamp::Timestamp;
 
-/// Tag of every failure and deployment that was imported. One without it came here at first hand, and is never replaced
-/// by an import.
+/// Tag of every failure and deployment that was imported. One without it was stored here by a webhook or the event API,
+/// and is never replaced by an import.
 pub const IMPORTED: &str = "imported:datadog";
 
 /// Period to read, and the progress of the earlier steps.
@@ -40,7 +40,7 @@ pub struct ImportStep {
     /// Records that could not be read, by their ids, with the reasons.
     pub skipped: BTreeMap<String, String>,
     /// Seconds in which more records started than one answer has. The others are missing.
-    pub crowded: Vec<Timestamp>,
+    pub incomplete_seconds: Vec<Timestamp>,
     /// Time for which the system asks to wait before the next step.
     pub wait_seconds: Option<u64>,
     /// Reason why the step ended early. `None` if it did not.
@@ -56,8 +56,8 @@ pub struct ImportCounts {
     pub added: usize,
     /// Those that differ from what an earlier import stored.
     pub changed: usize,
-    /// Those that are here already: unchanged, or at first hand.
-    pub left: usize,
+    /// Those that are here already: unchanged, or stored by a webhook or the event API.
+    pub kept: usize,
 }
 
 impl AddAssign for ImportCounts {
@@ -65,7 +65,7 @@ impl AddAssign for ImportCounts {
         self.found += more.found;
         self.added += more.added;
         self.changed += more.changed;
-        self.left += more.left;
+        self.kept += more.kept;
     }
 }
 
@@ -79,7 +79,7 @@ impl ImportStep {
             deployments: ImportCounts::default(),
             open: 0,
             skipped: BTreeMap::new(),
-            crowded: Vec::new(),
+            incomplete_seconds: Vec::new(),
             wait_seconds: None,
             failed: None,
         }

@@ -46,8 +46,8 @@ impl Candidate<'_> {
 
 /// The deployments that do not count, each with the deployment that counts in its place.
 ///
-/// A deployment that does not count itself takes no other's place. So a decision depends on deployments of earlier
-/// sources only, and each source in between adds [`LONGEST_APART`] to their greatest distance.
+/// A duplicate replaces no other deployment. So a decision depends only on deployments of earlier sources: among N
+/// sources, on those that began at most (N − 1) × [`LONGEST_APART`] apart.
 pub fn duplicates<'a>(candidates: &[Candidate<'a>]) -> BTreeMap<&'a DeploymentId, &'a DeploymentId> {
     let mut in_order: Vec<&Candidate<'a>> = candidates.iter().collect();
     in_order.sort_by_key(|candidate| (candidate.rank, candidate.deployment.order()));

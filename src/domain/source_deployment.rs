@@ -1,4 +1,4 @@
-//! The deployments that the events of a source make: those that count, or the one that does not, as it was told.
+//! Deployments that follow from the events of one deployment of a source: those that count, or one that does not.
 
 use super::deployment::Deployment;
 use super::deployment_event::DeploymentFacts;
@@ -11,9 +11,9 @@ use super::timestamp::Timestamp;
 /// Env of a deployment that does not count, if its events name no environment.
 const UNKNOWN: &str = "unknown";
 
-/// A deployment that the events of a source make.
+/// A deployment that follows from the events of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MadeDeployment {
+pub struct ResultingDeployment {
     /// The deployment. If it does not count, its service is the repository's name, its env the environment, and its tags
     /// are the facts that a `[[deployment]]` table can match, such as `job:deploy`.
     pub deployment: Deployment,
@@ -23,14 +23,18 @@ pub struct MadeDeployment {
 
 /// The deployments that follow from the events of one deployment of a source: one for each service if it counts, else
 /// one alone. Never empty.
-pub fn made(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy) -> Vec<MadeDeployment> {
+pub fn deployments_of(
+    id: &SourceDeploymentId,
+    history: &DeploymentHistory,
+    policy: &Policy,
+) -> Vec<ResultingDeployment> {
     match decide(id, history, policy).outcome {
         DeploymentOutcome::Counted(deployments) => deployments
             .into_iter()
-            .map(|deployment| MadeDeployment { deployment, ignored_because: None })
+            .map(|deployment| ResultingDeployment { deployment, ignored_because: None })
             .collect(),
-        DeploymentOutcome::NotCounted(reason) => vec![MadeDeployment {
-            deployment: as_told(id, history, policy),
+        DeploymentOutcome::NotCounted(reason) => vec![ResultingDeployment {
+            deployment: uncounted(id, history, policy),
             ignored_because: Some(reason.to_string()),
         }],
     }
@@ -38,7 +42,7 @@ pub fn made(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Polic
 
 /// A deployment that does not count, with the times that are known: without a success, from its creation to its last
 /// event.
-fn as_told(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy) -> Deployment {
+fn uncounted(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy) -> Deployment {
     let facts = history.facts();
     let last_at = history.last_at().unwrap_or(Timestamp::MIN);
     let (started_at, finished_at) = match history.span() {
@@ -108,10 +112,10 @@ pub(super) mod tests {
     #[test]
     fn a_deployment_that_does_not_count_shows_what_a_table_can_match() {
         let events = [event("a", DeploymentState::InProgress, 60, facts("staging"))];
-        let [made] = made(&id(), &history(&events), &policy()).try_into().unwrap();
-        let reason = made.ignored_because.unwrap();
+        let [resulting] = deployments_of(&id(), &history(&events), &policy()).try_into().unwrap();
+        let reason = resulting.ignored_because.unwrap();
         assert!(reason.contains("staging is not production"), "{reason}");
-        let Deployment { service, env, started_at, finished_at, tags, .. } = made.deployment;
+        let Deployment { service, env, started_at, finished_at, tags, .. } = resulting.deployment;
         assert_eq!((service.as_str(), env.as_str()), ("cart", "staging"));
         assert_eq!((started_at, finished_at), (second(0), second(60)));
         let told = ["environment:staging", "job:deploy", "payload.region:eu", "repository:acme/shop/cart"];
@@ -121,8 +125,8 @@ pub(super) mod tests {
     #[test]
     fn a_deployment_that_counts_has_no_reason() {
         let events = [event("a", DeploymentState::Succeeded, 60, facts("production"))];
-        let [made] = made(&id(), &history(&events), &policy()).try_into().unwrap();
-        assert_eq!((made.ignored_because, made.deployment.tags.len()), (None, 0));
-        assert_eq!(made.deployment.id.as_str(), "github:github.com:deployment:7");
+        let [resulting] = deployments_of(&id(), &history(&events), &policy()).try_into().unwrap();
+        assert_eq!((resulting.ignored_because, resulting.deployment.tags.len()), (None, 0));
+        assert_eq!(resulting.deployment.id.as_str(), "github:github.com:deployment:7");
     }
 }

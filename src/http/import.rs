@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::api_error::ApiError;
 use super::backfill::{DoStep, expect_policy, refused};
-use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_time};
+use super::query::{FromQuery, Parameters, QueryError, TypedQuery, parse_time, required_time};
 use crate::clock::Clock;
 use crate::domain::import::{ImportOrder, ImportStep};
 use crate::domain::policy::Policy;
@@ -75,7 +75,7 @@ pub(super) async fn import(
 ) -> Result<Json<ImportStep>, ApiError> {
     let now = parts.clock.now();
     let time = |name, text: Option<&str>| parse_time(name, text, now, &parts.timezone);
-    let since = time("since", Some(&query.since))?.unwrap_or(now);
+    let since = required_time("since", &query.since, now, &parts.timezone)?;
     let until = time("until", query.until.as_deref())?.unwrap_or(now);
     let at = time("at", query.at.as_deref())?.unwrap_or(since);
     if !(since..=until).contains(&at) {

@@ -221,6 +221,16 @@ pub(super) fn parse_time(
     user_time.transpose().map_err(|error| QueryError::invalid(name, error))
 }
 
+/// Same as [`parse_time`], for a parameter that is required.
+pub(super) fn required_time(
+    name: &'static str,
+    text: &str,
+    now: Timestamp,
+    timezone: &TimeZone,
+) -> Result<Timestamp, QueryError> {
+    user_time::parse(text, now, timezone).map_err(|error| QueryError::invalid(name, error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! Repair of lost webhooks about deployments: the API of GitHub or GitLab tells what they have missed.
 //!
-//! A look reads each repository from the time of its last good reading. What is read becomes events of a source of its
+//! A reading reads each repository from the time of its last good reading. What is read becomes events of a source of its
 //! own, with ids that are the same in each reading. So a webhook that was lost is repaired, and one that comes later
 //! changes nothing.
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::deployments_log::DeploymentsLog;
-use super::deployments_look::{DeploymentsError, DeploymentsLook};
+use super::deployments_reading::{DeploymentsError, DeploymentsReading};
 use crate::clock::Clock;
 use crate::domain::event::ReadEvent;
 use crate::domain::repository_address::name_on;
@@ -28,9 +28,9 @@ const FIRST_READING: Duration = Duration::from_hours(24);
 const DELIVERY: Duration = Duration::from_mins(2);
 /// Age up to which deployments without an end are read again. GitHub ends those that wait for an approval after 30 days.
 const LONGEST_UNFINISHED: Duration = Duration::from_hours(35 * 24);
-/// Wait after a look that failed.
+/// Wait after a reading that failed.
 const RETRY: Duration = Duration::from_mins(1);
-/// Shortest time between two looks that somebody asks for. Anybody can post a wrong signature.
+/// Shortest time between two readings that somebody asks for. Anybody can post a wrong signature.
 const SHORTEST_WAIT: Duration = Duration::from_mins(2);
 /// Number of events that are stored in one transaction, so that webhooks do not wait long.
 const STORED_AT_ONCE: usize = 50;
@@ -38,8 +38,8 @@ const STORED_AT_ONCE: usize = 50;
 /// Repositories that the configuration names.
 #[derive(Debug, Clone, Default)]
 pub struct NamedRepositories {
-    /// Their full names.
-    pub names: Vec<String>,
+    /// Full names of repositories on the host of the API.
+    pub certain: Vec<String>,
     /// Full names of repositories that may be on another host. It is no problem if the API does not have them.
     pub possible: Vec<String>,
     /// Their addresses. Those on other hosts are left out.
@@ -58,7 +58,7 @@ pub struct DeploymentReader<A> {
     pub clock: Arc<dyn Clock>,
     /// Metrics and the state that the dashboard shows.
     pub metrics: Arc<Metrics>,
-    /// Time between two looks.
+    /// Time between two readings.
     pub every: Duration,
     /// Repositories that are read, besides those that events told of.
     pub named: NamedRepositories,
@@ -67,8 +67,8 @@ pub struct DeploymentReader<A> {
 /// A repository that has to be read.
 struct Repository {
     name: String,
-    /// `true` if it may be on another host.
-    may_be_elsewhere: bool,
+    /// `true` if it may be on another host. Then it is no problem if the API does not have it.
+    is_only_possible: bool,
     /// Name of its progress in the store.
     key: String,
     since: Timestamp,
@@ -76,23 +76,23 @@ struct Repository {
 }
 
 impl<A: DeploymentApi> DeploymentReader<A> {
-    /// Looks until `stop` is set: at once, then from time to time, and soon after a webhook was answered 503 or 401.
+    /// Reads until `stop` is set: at once, then from time to time, and soon after a webhook was answered 503 or 401.
     pub async fn run(self, mut stop: watch::Receiver<bool>, mut wanted: watch::Receiver<u64>) {
         let mut log = DeploymentsLog::of(A::SENT.title);
         loop {
             wanted.mark_unchanged();
             // An error means that the sender of the signal was dropped, which counts as the signal, too.
-            let looked = tokio::select! {
+            let result = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return,
-                looked = self.look() => looked,
+                result = self.read_all() => result,
             };
-            log.note(&looked);
+            log.note(&result);
             let (now, readings) = (self.clock.now(), &self.metrics.deployment_readings);
-            let wait = match &looked {
-                Ok(look) => {
-                    let first = look.unreadable.values().next();
-                    let unreadable = first.map(|reason| (look.unreadable.len(), reason.clone()));
+            let wait = match &result {
+                Ok(reading) => {
+                    let first = reading.unreadable.values().next();
+                    let unreadable = first.map(|reason| (reading.unreadable.len(), reason.clone()));
                     readings.succeeded(A::SENT, now, unreadable);
                     self.every
                 }
@@ -124,21 +124,21 @@ impl<A: DeploymentApi> DeploymentReader<A> {
         }
     }
 
-    /// One look. What was stored before an error stays.
-    async fn look(&self) -> Result<DeploymentsLook, DeploymentsError> {
+    /// One reading. What was stored before an error stays.
+    async fn read_all(&self) -> Result<DeploymentsReading, DeploymentsError> {
         // So that the repositories that webhooks told of are known.
         self.store.wait_until_folded().await;
-        let (mut look, mut failed) = (DeploymentsLook::default(), None);
+        let (mut reading, mut failed) = (DeploymentsReading::default(), None);
         for repository in self.repositories().await? {
             match self.repair(&repository).await {
                 Ok(events) => {
-                    look.repositories += 1;
-                    look.events += events;
+                    reading.repositories += 1;
+                    reading.events += events;
                 }
                 Err(DeploymentsError::Api(ApiError { problem: ApiProblem::NotFound, .. }))
-                    if repository.may_be_elsewhere => {}
+                    if repository.is_only_possible => {}
                 Err(DeploymentsError::Api(error)) if error.is_about_repository() => {
-                    look.unreadable.insert(repository.name, error.to_string());
+                    reading.unreadable.insert(repository.name, error.to_string());
                 }
                 // The other repositories may be read.
                 Err(DeploymentsError::Api(error)) if !error.is_about_all() => {
@@ -150,30 +150,30 @@ impl<A: DeploymentApi> DeploymentReader<A> {
         if let Some(error) = failed {
             return Err(error.into());
         }
-        match look.unreadable.values().next() {
-            Some(first) if look.repositories == 0 => {
-                Err(DeploymentsError::NoneReadable(look.unreadable.len(), first.clone()))
+        match reading.unreadable.values().next() {
+            Some(first) if reading.repositories == 0 => {
+                Err(DeploymentsError::NoneReadable(reading.unreadable.len(), first.clone()))
             }
-            _ => Ok(look),
+            _ => Ok(reading),
         }
     }
 
     /// The repositories that have to be read: those that the configuration names, and those that events told of.
     async fn repositories(&self) -> Result<Vec<Repository>, DeploymentsError> {
         let (reader, now, host) = (self.reader.clone(), self.clock.now(), self.api.host().to_owned());
-        let NamedRepositories { names, possible, addresses } = self.named.clone();
+        let NamedRepositories { certain, possible, addresses } = self.named.clone();
         let read = move || -> Result<Vec<Repository>, ReadError> {
             let told = reader.repositories_of(&A::SENT.name)?;
             let on_host = addresses.iter().chain(&told).filter_map(|address| name_on(address, &host));
-            let names = names.iter().map(|name| name.to_lowercase());
-            let certain: BTreeSet<String> = names.chain(on_host).collect();
+            let certain = certain.iter().map(|name| name.to_lowercase());
+            let certain: BTreeSet<String> = certain.chain(on_host).collect();
             let possible = possible.iter().map(|name| name.to_lowercase());
             let possible: BTreeSet<String> = possible.filter(|name| !certain.contains(name)).collect();
             let certain = certain.into_iter().map(|name| (name, false));
             let unfinished =
                 reader.unfinished_deployments(&A::SENT.name, now.saturating_sub(LONGEST_UNFINISHED))?;
             let mut repositories = Vec::new();
-            for (name, may_be_elsewhere) in certain.chain(possible.into_iter().map(|name| (name, true))) {
+            for (name, is_only_possible) in certain.chain(possible.into_iter().map(|name| (name, true))) {
                 let key = format!("{host}/{name}");
                 let up_to = reader.deployments_read_up_to(&key)?;
                 // The clock may have been set back since the last reading.
@@ -181,7 +181,7 @@ impl<A: DeploymentApi> DeploymentReader<A> {
                     up_to.min(now).saturating_sub(OVERLAP)
                 });
                 let unfinished = numbers(&unfinished, &host, &name);
-                repositories.push(Repository { name, may_be_elsewhere, key, since, unfinished });
+                repositories.push(Repository { name, is_only_possible, key, since, unfinished });
             }
             Ok(repositories)
         };
@@ -198,7 +198,7 @@ impl<A: DeploymentApi> DeploymentReader<A> {
         for events in events.chunks(STORED_AT_ONCE) {
             new += self.store_new(events.to_vec()).await?;
         }
-        // This machine's clock may be ahead: what happens before the API's gets there is read by later looks.
+        // This machine's clock may be ahead: what happens before the API's gets there is read by later readings.
         let up_to = at.map_or(began_at, |at| at.min(began_at));
         self.store.set_deployments_read(key.clone(), up_to).await?;
         Ok(new)
@@ -222,7 +222,7 @@ fn numbers(unfinished: &BTreeSet<UnfinishedDeployment>, host: &str, name: &str) 
     of_repository.filter_map(|deployment| deployment.id.as_str().rsplit(':').next()?.parse().ok()).collect()
 }
 
-/// Wait after a look that failed. An API that limits the rate says how long.
+/// Wait after a reading that failed. An API that limits the rate says how long.
 fn wait_after(error: &DeploymentsError, every: Duration) -> Duration {
     match error {
         DeploymentsError::Api(ApiError { problem: ApiProblem::RateLimited(wait), .. }) => (*wait).max(RETRY),

@@ -1,10 +1,10 @@
-//! Log of the reading of deployments: a line for each look that found something, for the first of several that failed in
-//! the same way, and for repositories that cannot be read.
+//! Log of the reading of deployments: a line for each reading that found something, for the first of several that failed
+//! in the same way, and for repositories that cannot be read.
 
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
 
-use super::deployments_look::{DeploymentsError, DeploymentsLook};
+use super::deployments_reading::{DeploymentsError, DeploymentsReading};
 use crate::sources::deployment_api::ApiProblem;
 
 /// State of the log lines.
@@ -12,7 +12,7 @@ use crate::sources::deployment_api::ApiProblem;
 pub(super) struct DeploymentsLog {
     /// Name of the source: `GitHub`.
     title: &'static str,
-    /// Kind of the last failure, if the last look failed.
+    /// Kind of the last failure, if the last reading failed.
     failed: Option<Kind>,
     /// Repositories that could not be read.
     unreadable: BTreeMap<String, String>,
@@ -29,21 +29,21 @@ fn kind(error: &DeploymentsError) -> Kind {
 }
 
 impl DeploymentsLog {
-    /// A log before the first look.
+    /// A log before the first reading.
     pub(super) const fn of(title: &'static str) -> Self {
         Self { title, failed: None, unreadable: BTreeMap::new() }
     }
 
-    /// Logs a look.
-    pub(super) fn note(&mut self, looked: &Result<DeploymentsLook, DeploymentsError>) {
+    /// Logs a reading.
+    pub(super) fn note(&mut self, result: &Result<DeploymentsReading, DeploymentsError>) {
         let title = self.title;
-        match looked {
-            Ok(look) => {
+        match result {
+            Ok(reading) => {
                 if self.failed.take().is_some() {
                     tracing::info!("{title}'s API answers again");
                 }
-                self.note_repairs(look);
-                self.note_unreadable(look);
+                self.note_repairs(reading);
+                self.note_unreadable(reading);
             }
             Err(error) if self.failed.replace(kind(error)) != Some(kind(error)) => {
                 tracing::warn!(
@@ -56,8 +56,8 @@ impl DeploymentsLog {
         }
     }
 
-    fn note_repairs(&self, look: &DeploymentsLook) {
-        let (title, DeploymentsLook { repositories, events, .. }) = (self.title, look);
+    fn note_repairs(&self, reading: &DeploymentsReading) {
+        let (title, DeploymentsReading { repositories, events, .. }) = (self.title, reading);
         if *events > 0 {
             tracing::info!(
                 repositories,
@@ -68,17 +68,19 @@ impl DeploymentsLog {
         }
     }
 
-    fn note_unreadable(&mut self, look: &DeploymentsLook) {
-        let mut new = look.unreadable.iter().filter(|(name, _)| !self.unreadable.contains_key(*name));
-        if let Some((repository, error)) = new.next() {
-            let (title, others) = (self.title, new.count());
+    fn note_unreadable(&mut self, reading: &DeploymentsReading) {
+        let is_new = |(name, _): &(&String, _)| !self.unreadable.contains_key(*name);
+        let (new, errors): (Vec<&str>, Vec<&String>) =
+            reading.unreadable.iter().filter(is_new).map(|(name, error)| (name.as_str(), error)).unzip();
+        if let Some(error) = errors.first() {
+            let title = self.title;
             tracing::warn!(
-                repository,
+                repositories = new.join(", "),
                 error,
-                others,
-                "a repository cannot be read from {title}'s API: its lost webhooks are not repaired. The other ones are"
+                "repositories cannot be read from {title}'s API: their lost webhooks are not repaired. Those of the other ones \
+                 are. The error is that of the first"
             );
         }
-        self.unreadable.clone_from(&look.unreadable);
+        self.unreadable.clone_from(&reading.unreadable);
     }
 }

@@ -3,14 +3,14 @@
 //! It goes on step by step, as a backfill does. An answer has at most 1,000 records, so the period is read in slices. A
 //! slice that is full is halved. A second that is still full is reported.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::backend::datadog_listed::{RecordName, deployment, failure};
+use crate::backend::datadog_listed::{deployment, failure, id_of};
 use crate::backend::datadog_lists::{DatadogLists, ListError, ListKind, MOST_LISTED};
 use crate::clock::Clock;
 use crate::domain::backfill::BackfillError;
@@ -47,15 +47,8 @@ struct Slices {
     length: Duration,
     /// Time at which the next slice is expected to begin.
     at: Option<Timestamp>,
-    /// Records of the last slice: Datadog may list a record that starts between two slices in both.
-    last: HashSet<RecordName>,
-}
-
-impl Slices {
-    /// `true` if the last slice had this record. Records without an id are never taken for each other.
-    fn had(&self, name: &RecordName) -> bool {
-        *name != RecordName::Unnamed && self.last.contains(name)
-    }
+    /// Ids of the last slice: Datadog may list a record that starts between two slices in both.
+    last: HashSet<String>,
 }
 
 impl Default for Slices {
@@ -152,7 +145,7 @@ impl Import {
                 continue;
             }
             if most >= MOST_LISTED {
-                step.crowded.push(step.at);
+                step.incomplete_seconds.push(step.at);
             }
             self.store_slice(slices, (failures, deployments), order.is_dry_run, step).await?;
             step.at = end;
@@ -180,41 +173,50 @@ impl Import {
         step: &mut ImportStep,
     ) -> Result<(), StepError> {
         let now = self.clock.now();
-        let mut part = ImportPart { deployments: Vec::new(), failures: Vec::new(), is_dry_run, now };
-        let mut names = HashSet::new();
-        for record in deployments {
-            let name = RecordName::of(&record);
-            if !slices.had(&name) {
-                match deployment(record, &self.policy) {
-                    Ok(deployment) => part.deployments.push(deployment),
-                    Err(reason) => {
-                        step.deployments.found += 1;
-                        step.skipped.insert(name.to_string(), reason);
-                    }
-                }
-            }
-            names.insert(name);
-        }
-        for record in failures {
-            let name = RecordName::of(&record);
-            if !slices.had(&name) {
-                match failure(record, &self.policy, now) {
-                    Ok(failure) => part.failures.push(failure),
-                    Err(reason) => {
-                        step.failures.found += 1;
-                        step.skipped.insert(name.to_string(), reason);
-                    }
-                }
-            }
-            names.insert(name);
-        }
-        slices.last = names;
+        let ids = failures.iter().chain(&deployments).filter_map(id_of).collect();
+        let (last, at) = (&slices.last, step.at);
+        let read = |record| deployment(record, &self.policy);
+        let (deployments, skipped) = new_records(deployments, last, ("deployment", at), read);
+        step.deployments.found += skipped.len();
+        step.skipped.extend(skipped);
+        let read = |record| failure(record, &self.policy, now);
+        let (failures, skipped) = new_records(failures, last, ("failure", at), read);
+        step.failures.found += skipped.len();
+        step.skipped.extend(skipped);
+        let part = ImportPart { deployments, failures, is_dry_run, now };
         let imported = self.store.import(part).await?;
+        // Not earlier: a slice that could not be stored is read again.
+        slices.last = ids;
         step.deployments += imported.deployments;
         step.failures += imported.failures;
         step.open += imported.open;
         Ok(())
     }
+}
+
+/// The records of a slice that the last one did not have, and those that cannot be read, by their names, with the reasons.
+/// Those without an id are never taken for each other.
+fn new_records<T>(
+    listed: Vec<Value>,
+    last: &HashSet<String>,
+    (kind, at): (&str, Timestamp),
+    read: impl Fn(Value) -> Result<T, String>,
+) -> (Vec<T>, BTreeMap<String, String>) {
+    let (mut records, mut skipped) = (Vec::new(), BTreeMap::new());
+    for (place, record) in (1..).zip(listed) {
+        let id = id_of(&record);
+        if id.as_ref().is_some_and(|id| last.contains(id)) {
+            continue;
+        }
+        match read(record) {
+            Ok(record) => records.push(record),
+            Err(reason) => {
+                let nameless = || format!("{kind} {place} without an id, in the slice from {at}");
+                skipped.insert(id.unwrap_or_else(nameless), reason);
+            }
+        }
+    }
+    (records, skipped)
 }
 
 /// Half of a length, in whole seconds.

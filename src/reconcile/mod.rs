@@ -9,7 +9,7 @@ mod backfill;
 mod care;
 mod deployments;
 mod deployments_log;
-mod deployments_look;
+mod deployments_reading;
 mod found;
 mod import;
 mod log;

@@ -269,7 +269,7 @@ fn read_deployments<A: DeploymentApi + Clone>(
         clock: Arc::clone(&parts.clock),
         metrics: Arc::clone(&parts.metrics),
         every,
-        named: NamedRepositories { names: certain, possible, addresses: config.repositories_of_services() },
+        named: NamedRepositories { certain, possible, addresses: config.repositories_of_services() },
     };
     Some(Loop::start(&parts.api_thread.handle, replaced, |stop| reader.run(stop, wanted)))
 }

@@ -8,6 +8,7 @@ pub mod github;
 pub mod gitlab;
 mod hmac_keys;
 mod json_body;
+mod kept_event;
 mod lenient;
 pub mod pagerduty;
 mod text;

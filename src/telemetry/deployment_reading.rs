@@ -48,7 +48,7 @@ pub struct DeploymentReadingState {
     pub failed: Option<(Timestamp, String)>,
     /// Number of events since the start that no webhook had told.
     pub repaired: u64,
-    /// Number of repositories that the token may not read, and the reason for the first of them.
+    /// Number of repositories that cannot be read, and the reason for the first of them.
     pub unreadable: Option<(usize, String)>,
 }
 
@@ -62,7 +62,7 @@ impl DeploymentReadings {
         );
         registry.register(
             "pagerduty_dora_deployment_reading_failures",
-            "Attempts to read the deployments from the API of the source that failed",
+            "Failed attempts to read deployments from the API of the source",
             self.failures.clone(),
         );
         registry.register(
@@ -102,7 +102,7 @@ impl DeploymentReadings {
         self.lock().remove(labels.source);
     }
 
-    /// Notes a reading that succeeded, and the repositories that the token may not read.
+    /// Notes a reading that succeeded, and the repositories that cannot be read.
     pub fn succeeded(&self, source: &'static Source, at: Timestamp, unreadable: Option<(usize, String)>) {
         self.change(source, |state, labels| {
             self.last_success.get_or_create(labels).set(seconds(at.as_nanos()));

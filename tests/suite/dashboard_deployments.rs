@@ -325,7 +325,11 @@ async fn a_name_that_nothing_has_is_answered_with_a_way_back() {
 async fn an_empty_store_says_how_deployments_arrive() {
     let daemon = Daemon::start("").await;
     let page = good_page(&daemon, "/deployments").await;
-    assert!(page.contains("There is no deployment yet.") && !page.contains("<table"), "{page}");
+    assert!(
+        page.contains("There is no deployment yet. GitHub and GitLab send them by webhooks")
+            && !page.contains("<table"),
+        "{page}"
+    );
     assert_eq!(daemon.get("/deployments.csv").await.body.lines().count(), 1);
     daemon.expect(event_of("incident.resolved", "QNODEPLOYS"), "accepted").await;
     let page = good_page(&daemon, "/services/Checkout%20API").await;

@@ -27,8 +27,8 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn counts(found: usize, added: usize, changed: usize, left: usize) -> Value {
-    json!({ "found": found, "added": added, "changed": changed, "left": left })
+fn counts(found: usize, added: usize, changed: usize, kept: usize) -> Value {
+    json!({ "found": found, "added": added, "changed": changed, "kept": kept })
 }
 
 /// A fake that holds three failures and three deployments of some months.
@@ -65,12 +65,12 @@ async fn a_dry_run_says_what_an_import_then_does_and_nobody_is_told() {
     let program = Program::of(&daemon);
     let planned = stdout(&run(&program, &configuration, &["--dry-run"]));
     insta::assert_snapshot!(planned, @r"
-    KIND         FOUND  ADDED  CHANGED  LEFT
+    KIND         FOUND  ADDED  CHANGED  KEPT
     failures         3      3        0     0
     deployments      3      3        0     0
 
     Read what started from 2026-01-01 00:00 to 2026-11-19 00:00. A dry run: nothing was changed.
-    LEFT: unchanged since an earlier import, or here at first hand.
+    KEPT: unchanged since an earlier import, or stored here before by a webhook or the event API.
     Added failures that have not ended: 1.
     ");
     assert!(daemon.failures().await.is_empty());
@@ -96,7 +96,7 @@ async fn a_dry_run_says_what_an_import_then_does_and_nobody_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_changed_at_datadog_is_replaced_and_what_came_at_first_hand_stays() {
+async fn what_has_changed_at_datadog_is_replaced_and_what_a_pipeline_or_a_webhook_told_stays() {
     let datadog = some().await;
     let configuration = datadog.entry("datadog");
     let daemon = Daemon::start("").await;
@@ -123,7 +123,7 @@ async fn what_has_changed_at_datadog_is_replaced_and_what_came_at_first_hand_sta
     let second = summary(&program, &configuration, &[]);
     assert_eq!([&second["failures"], &second["deployments"]], [&counts(3, 0, 1, 2), &counts(3, 0, 0, 3)]);
     assert_eq!(daemon.failures().await.len(), 4);
-    // A pipeline sends an imported deployment again: that one is at first hand from then on.
+    // A pipeline sends an imported deployment again: from then on, no import replaces it.
     let own = json!({ "service": "shopist", "id": "2a47b5f25b160b81", "team": "storefront" });
     deploy(&daemon, "1.0.0", "09:30", own).await;
     datadog.held(|held| held.deployments[0]["attributes"]["version"] = "1.0.1".into());
@@ -168,7 +168,7 @@ async fn a_full_answer_is_read_in_shorter_slices_and_a_full_second_is_told() {
     let daemon = Daemon::start(&configuration).await;
     let program = Program::of(&daemon);
     let all = summary(&program, &configuration, &[]);
-    assert_eq!((&all["deployments"], &all["crowded"]), (&counts(2_500, 2_500, 0, 0), &json!([])));
+    assert_eq!((&all["deployments"], &all["incomplete_seconds"]), (&counts(2_500, 2_500, 0, 0), &json!([])));
     datadog.held(|held| {
         let services = (0..1_100).map(|number| {
             let mut deployment = deployment(&format!("of-a-second:{number:08}"), "2026-08-01T12:00:00Z", "1");
@@ -192,14 +192,16 @@ async fn a_record_that_cannot_be_read_is_told() {
     let datadog = some().await;
     let attributes = json!({ "started_at": "2026-03-01T10:00:00Z", "env": "production" });
     let broken = json!({ "id": "2a47b5f25b160b84", "type": "dora_deployment", "attributes": attributes });
-    datadog.held(|held| held.deployments.push(broken));
+    let nameless = json!({ "type": "dora_deployment", "attributes": attributes });
+    datadog.held(|held| held.deployments.extend([broken, nameless.clone(), nameless]));
     let configuration = datadog.entry("datadog");
     let daemon = Daemon::start(&configuration).await;
     let output = run(&Program::of(&daemon), &configuration, &[]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(printed.contains("skipped: 2a47b5f25b160b84: it has no service"), "{printed}");
-    assert!(printed.contains("deployments      4      3        0     0"), "{printed}");
+    assert_eq!(printed.matches(" without an id, in the slice from 2026-").count(), 2, "{printed}");
+    assert!(printed.contains("deployments      6      3        0     0"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,6 +45,18 @@ fn a_failure_that_does_not_count_any_more_is_ok_and_says_why() {
 }
 
 #[test]
+fn what_is_unknown_is_not_made_up() {
+    let [mut ended, mut ignored] = [open(), completed()];
+    ended.failure.state = FailureState::Completed;
+    let message = message(&ended.failure);
+    assert!(message.contains(". It ended at an unknown time.") && !message.contains("has not"), "{message}");
+    ignored.failure.state = FailureState::Ignored;
+    ignored.failure.reason = None;
+    let message = super::message(&ignored.failure);
+    assert!(message.starts_with("The failure does not count any more: it is ignored. "), "{message}");
+}
+
+#[test]
 fn a_timestamp_is_sent_only_while_datadog_accepts_it() {
     let (start, end) = (completed().failure.started_at, completed().failure.finished_at.unwrap());
     let sent = |evaluated: &Evaluated, now: Timestamp| {

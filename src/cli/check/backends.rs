@@ -58,8 +58,8 @@ fn retirement(entry: &BackendSection, now: Timestamp) -> Option<String> {
         *entry.kind.get_ref() == BackendKind::Datadog && entry.failures_sent() != FailuresSent::None;
     (sends_failures && now >= WARNED_FROM && entry.url.datadog_api().is_some()).then(|| {
         "Datadog takes failures (incident events) until 2026-12-31 only. Set failures = false here, and show failures at \
-         Datadog by the kind datadog-events or datadog-metrics: see docs/datadog-after-2026.md, \"Datadog after December \
-         2026\""
+         Datadog by the kind datadog-events or datadog-metrics. The page \"Datadog after December 2026\" says how. Packages \
+         install it as /usr/share/doc/pagerduty-dora/docs/datadog-after-2026.md"
             .to_owned()
     })
 }

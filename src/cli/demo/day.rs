@@ -152,8 +152,8 @@ impl<'a> Day<'a> {
             let about = event.about_deployment().context("a webhook of the story is about no deployment")?;
             let id = about.deployment.as_str();
             let number = id.rsplit(':').next().unwrap_or(id);
-            let what = format!("{} {}", forge.name(), about.state.in_words());
-            line(event.occurred_at, &what, number, &format!("202 {status}"));
+            let what = format!("{}: deployment {number} {}", forge.name(), about.state.in_words());
+            line(event.occurred_at, &what, "", &format!("202 {status}"));
         }
         for webhook in told::INCIDENT {
             self.deliver(webhook).await?;
@@ -279,7 +279,8 @@ impl<'a> Day<'a> {
 const NO_TIME: &str = "a webhook of the story has no time";
 
 fn line(at: Timestamp, what: &str, subject: &str, result: &str) {
-    print_out(format_args!("  {:<24}  {what:<26} {subject:<14}  {result}", at.to_string()));
+    let about = format!("{what:<26} {subject}");
+    print_out(format_args!("  {:<24}  {:<41}  {result}", at.to_string(), about.trim_end()));
 }
 
 /// Answer of the event API.

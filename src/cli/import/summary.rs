@@ -29,7 +29,7 @@ pub(super) struct Summary {
     /// Records that could not be read, by their ids, with the reasons.
     skipped: BTreeMap<String, String>,
     /// Seconds in which more started than one answer has.
-    crowded: Vec<Timestamp>,
+    incomplete_seconds: Vec<Timestamp>,
 }
 
 impl Summary {
@@ -44,7 +44,7 @@ impl Summary {
             deployments: ImportCounts::default(),
             open: 0,
             skipped: BTreeMap::new(),
-            crowded: Vec::new(),
+            incomplete_seconds: Vec::new(),
         }
     }
 
@@ -54,7 +54,7 @@ impl Summary {
         self.deployments += step.deployments;
         self.open += step.open;
         self.skipped.extend(step.skipped);
-        self.crowded.extend(step.crowded);
+        self.incomplete_seconds.extend(step.incomplete_seconds);
     }
 
     /// The parts that are missing. `None` if everything was read.
@@ -63,8 +63,11 @@ impl Summary {
         if !self.skipped.is_empty() {
             missing.push(format!("records that could not be read: {}", self.skipped.len()));
         }
-        if !self.crowded.is_empty() {
-            missing.push(format!("seconds of which Datadog lists only a part: {}", self.crowded.len()));
+        if !self.incomplete_seconds.is_empty() {
+            missing.push(format!(
+                "seconds of which Datadog lists only a part: {}",
+                self.incomplete_seconds.len()
+            ));
         }
         (!missing.is_empty()).then(|| missing.join("; "))
     }
@@ -76,7 +79,7 @@ impl Summary {
         if let Some(more) = self.skipped.len().checked_sub(LISTED).filter(|more| *more > 0) {
             print_out(format_args!("… and {more} more that were skipped: --format json has all.\n"));
         }
-        for second in &self.crowded {
+        for second in &self.incomplete_seconds {
             print_out(format_args!(
                 "incomplete: Datadog lists only 1,000 of what started in the second {second}"
             ));
@@ -90,17 +93,20 @@ impl Summary {
             Column::number("FOUND"),
             Column::number("ADDED"),
             Column::number("CHANGED"),
-            Column::number("LEFT"),
+            Column::number("KEPT"),
         ];
-        let row = |kind: &str, ImportCounts { found, added, changed, left }: ImportCounts| {
-            let numbers = [found, added, changed, left].map(|number| number.to_string());
+        let row = |kind: &str, ImportCounts { found, added, changed, kept }: ImportCounts| {
+            let numbers = [found, added, changed, kept].map(|number| number.to_string());
             [kind.to_owned()].into_iter().chain(numbers).collect()
         };
         let rows = [row("failures", self.failures), row("deployments", self.deployments)];
         let mut lines = vec![render(&COLUMNS, &rows, width).trim_end().to_owned(), String::new()];
         let read = format!("Read what started from {} to {}.", self.from.minute(), self.up_to.minute());
         lines.push(if self.dry_run { format!("{read} A dry run: nothing was changed.") } else { read });
-        lines.push("LEFT: unchanged since an earlier import, or here at first hand.".to_owned());
+        lines.push(
+            "KEPT: unchanged since an earlier import, or stored here before by a webhook or the event API."
+                .to_owned(),
+        );
         if self.open > 0 {
             lines.push(format!("Added failures that have not ended: {}.", self.open));
         }
@@ -117,7 +123,7 @@ mod tests {
         let at = |text: &str| Timestamp::parse(text).unwrap();
         let (since, until) = (at("2026-01-01T00:00:00Z"), at("2026-11-01T00:00:00Z"));
         let mut summary = Summary::begin(ImportOrder { since, until, at: since, is_dry_run: true });
-        let counts = |found, added, changed, left| ImportCounts { found, added, changed, left };
+        let counts = |found, added, changed, kept| ImportCounts { found, added, changed, kept };
         let step = ImportStep {
             failures: counts(12, 10, 1, 1),
             deployments: counts(1_234, 1_000, 0, 234),
@@ -126,16 +132,16 @@ mod tests {
         };
         summary.add(step);
         insta::assert_snapshot!(summary.text(80), @r"
-        KIND         FOUND  ADDED  CHANGED  LEFT
+        KIND         FOUND  ADDED  CHANGED  KEPT
         failures        12     10        1     1
         deployments   1234   1000        0   234
 
         Read what started from 2026-01-01 00:00 to 2026-11-01 00:00. A dry run: nothing was changed.
-        LEFT: unchanged since an earlier import, or here at first hand.
+        KEPT: unchanged since an earlier import, or stored here before by a webhook or the event API.
         Added failures that have not ended: 2.
         ");
         assert_eq!(summary.incomplete(), None);
-        summary.crowded.push(since);
+        summary.incomplete_seconds.push(since);
         assert!(summary.incomplete().is_some());
     }
 }

@@ -89,6 +89,8 @@ fn values_without_effect_are_warned_about() {
         "[[deployment]]\nname = \"shop\"\nenvironment = [\"x\"]\n".to_owned(),
         "[github]\nsigning_secrets = [{ env = \"A\" }]\n[[deployment]]\nname = \"shop\"\nsource = [\"gitlab\"]\n".to_owned(),
         "[gitlab]\ntokens = [{ env = \"A\" }]\n[[deployment]]\nname = \"shop\"\nworkflow = [\".*\"]\n".to_owned(),
+        "[github]\ntoken = { env = \"A\" }\n[[deployment]]\nname = \"shop\"\njob = [\".*\"]\nenv = \"{workflow}\"\n".to_owned(),
+        "[github]\ntoken = { env = \"A\" }\n[gitlab]\ntoken = { env = \"B\" }\n[[deployment]]\nname = \"shop\"\njob = [\".*\"]\n".to_owned(),
     ];
     messages.extend(texts.iter().map(|text| format!("{text}=> {}\n", found_in(text))));
     insta::assert_snapshot!(messages.join("\n"));

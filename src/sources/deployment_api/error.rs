@@ -102,7 +102,7 @@ impl ApiError {
             ),
             ApiProblem::TooLong(pages) => format!(
                 "{title}'s list goes on after {pages} pages ({request}): the deployments of this repository are not read, because \
-                 the list may have no end"
+                 the list may have no end. Check {section}.url, and whether a proxy changes the header Link"
             ),
             ApiProblem::NotUnderstood(problem) => format!(
                 "the answer was not understood ({request}): {problem}. Check that {section}.url is the address of {title}'s API"

@@ -38,6 +38,15 @@ impl ApiClient {
         Err(self.too_long(path, MOST_PAGES))
     }
 
+    /// Listed deployments by their numbers. Fails if one has no number: it would be missing without a word.
+    pub(in crate::sources) fn by_number(
+        &self,
+        path: &[&str],
+        listed: impl IntoIterator<Item = Value>,
+    ) -> Result<BTreeMap<u64, Value>, ApiError> {
+        by_number(listed).ok_or_else(|| self.not_understood(path, "a deployment has no id"))
+    }
+
     /// Adds the deployments of these numbers. Those that were deleted are left out.
     pub(in crate::sources) async fn add_numbered(
         &self,
@@ -59,6 +68,11 @@ impl ApiClient {
     }
 }
 
+/// Deployments by their numbers. `None` if one has no number.
+fn by_number(listed: impl IntoIterator<Item = Value>) -> Option<BTreeMap<u64, Value>> {
+    listed.into_iter().map(|deployment| Some((deployment.get("id")?.as_u64()?, deployment))).collect()
+}
+
 /// `true` if there may be another page: the answer names one, or this one is full. A proxy may remove the header.
 const fn has_more(has_next: bool, listed: &[Value]) -> bool {
     has_next || listed.len() >= PER_PAGE
@@ -70,5 +84,21 @@ pub(in crate::sources) fn found_or_none<T>(answer: Result<T, ApiError>) -> Resul
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.problem == ApiProblem::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_deployment_without_a_number_is_not_left_out() {
+        let good = json!({ "id": 7 });
+        assert_eq!(by_number([good.clone()]), Some([(7, good.clone())].into()));
+        for bad in [json!({ "id": "8" }), json!({ "id": -1 }), json!({}), json!(null)] {
+            assert_eq!(by_number([good.clone(), bad.clone()]), None, "{bad}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What is read from an API, whatever source it belongs to.
+//! Interface of the APIs that deployments are read from.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

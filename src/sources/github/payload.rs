@@ -4,7 +4,6 @@
 //! `deployment_status` events have the key of that name, and only a `ping` has `zen`.
 
 use serde::{Deserialize, Deserializer};
-use sha2::{Digest, Sha256};
 
 use super::form::json_in;
 use super::not_understood::NotUnderstood;
@@ -16,6 +15,7 @@ use crate::domain::id::SourceDeploymentId;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::sources::json_body;
+use crate::sources::kept_event::kept_event;
 use crate::sources::lenient::{Lenient, object_shapes};
 use crate::sources::text::{address, cleaned, host, text};
 
@@ -57,21 +57,9 @@ pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
     let mut envelope = envelope.ok_or(NotUnderstood::NotAnEvent)?;
     match envelope.deployment_status.take() {
         Some(Lenient(status)) => deployment_status(status.unwrap_or_default(), envelope),
-        None if envelope.zen.0.is_some() => Ok(kept(PING, body)),
-        None if envelope.is_of_github() => Ok(kept(OTHER, body)),
+        None if envelope.zen.0.is_some() => Ok(kept_event(PING, PING, body)),
+        None if envelope.is_of_github() => Ok(kept_event(OTHER, OTHER, body)),
         None => Err(NotUnderstood::NotAnEvent),
-    }
-}
-
-/// An event that is only kept. Its body has no id of its own, so the id is made from the body.
-fn kept(event_type: &str, body: &[u8]) -> Event {
-    let hash = hex::encode(&Sha256::digest(body)[..16]);
-    Event {
-        id: format!("{event_type}:{hash}"),
-        event_type: event_type.to_owned(),
-        occurred_at: Timestamp::MIN,
-        origin: Origin::Sent,
-        subject: None,
     }
 }
 

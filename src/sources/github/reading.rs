@@ -1,4 +1,4 @@
-//! What GitHub's REST API tells of a deployment, as events of a source of its own.
+//! Answers of GitHub's REST API about a deployment, as events of a source of its own.
 //!
 //! Each status becomes an event in the shape of a webhook, under the id that its webhook has, so that the same code reads
 //! both. The API does not tell the workflow and the job.

@@ -15,10 +15,10 @@ use crate::http_client::Outgoing;
 use crate::sources::deployment_api::{
     ApiClient, ApiError, ApiNames, ApiSetupError, DeploymentApi, Page, ReadRepository, Window, found_or_none,
 };
-use crate::sources::text::host;
 
-/// Time before the window in which deployments may have been created that changed in it: they wait for an approval.
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
+/// Deployments may wait for an approval before they change. So the list is read back to this long before the window.
+/// [`Window::unfinished`] has those that wait longer.
+const LONGEST_APPROVAL: Duration = Duration::from_hours(24);
 
 /// A client of GitHub's REST API.
 #[derive(Debug, Clone)]
@@ -47,18 +47,23 @@ impl GitHubApi {
             scheme: "Bearer ",
         };
         let client = ApiClient::new(names, section.url.get(), token, outgoing)?;
-        Ok(Self { client, host: host(&section.url.web()).unwrap_or_default() })
+        Ok(Self { client, host: section.url.host().to_owned() })
     }
 
     /// Asks for the deployments of a repository, or without one for the rate limit, to find out if the token is accepted.
     pub async fn probe(&self, repository: Option<&str>) -> Result<(), ApiError> {
-        match repository.map(|repository| (repository, split(repository))) {
-            None => self.client.get_soon(&["rate_limit"]).await.map(drop),
-            Some((_, Some((owner, name)))) => {
-                self.client.get_soon(&["repos", owner, name, "deployments"]).await.map(drop)
-            }
-            Some((repository, None)) => Err(self.client.not_understood(&["repos", repository], NO_NAME)),
-        }
+        let Some(repository) = repository else {
+            return self.client.get_soon(&["rate_limit"]).await.map(drop);
+        };
+        let (owner, name) = self.owner_and_name(repository)?;
+        self.client.get_soon(&["repos", owner, name, "deployments"]).await.map(drop)
+    }
+
+    /// Owner and name of a repository.
+    fn owner_and_name<'a>(&self, repository: &'a str) -> Result<(&'a str, &'a str), ApiError> {
+        const PROBLEM: &str = "the name of a repository has the form owner/name";
+        let parts = repository.split_once('/').filter(|(_, name)| !name.contains('/'));
+        parts.ok_or_else(|| self.client.not_understood(&["repos", repository], PROBLEM))
     }
 
     /// Reads the statuses of the deployments of a repository that changed in a window.
@@ -67,8 +72,7 @@ impl GitHubApi {
         repository: &str,
         window: Window<'_>,
     ) -> Result<ReadRepository, ApiError> {
-        let no_name = || self.client.not_understood(&["repos", repository], NO_NAME);
-        let (owner, name) = split(repository).ok_or_else(no_name)?;
+        let (owner, name) = self.owner_and_name(repository)?;
         let of_repository = ["repos", owner, name];
         let Page { body: found, at, .. } = self.client.get(&of_repository, &[]).await?;
         let mut deployments = self.changed(&of_repository, &window).await?;
@@ -93,17 +97,17 @@ impl GitHubApi {
 
     /// The deployments of a repository that changed in a window, by their numbers. GitHub lists the newest first.
     async fn changed(&self, path: &[&str], window: &Window<'_>) -> Result<BTreeMap<u64, Value>, ApiError> {
-        let oldest = window.since.saturating_sub(LONGEST_WAIT);
+        let oldest = window.since.saturating_sub(LONGEST_APPROVAL);
         let was_created_before =
             |deployment: &Value| time(deployment, "created_at").is_some_and(|created_at| created_at < oldest);
         let is_last = |listed: &[Value]| listed.last().is_none_or(was_created_before);
-        let listed = self.client.list(&[path, &["deployments"]].concat(), &[], is_last).await?;
+        let path = [path, &["deployments"]].concat();
+        let listed = self.client.list(&path, &[], is_last).await?;
         // The time of the last change moves with every status.
         let has_changed = |deployment: &Value| {
             time(deployment, "updated_at").is_none_or(|updated_at| updated_at >= window.since)
         };
-        let changed = listed.into_iter().filter(has_changed);
-        Ok(changed.filter_map(|deployment| Some((deployment["id"].as_u64()?, deployment))).collect())
+        self.client.by_number(&path, listed.into_iter().filter(has_changed))
     }
 }
 
@@ -118,14 +122,6 @@ impl DeploymentApi for GitHubApi {
     async fn read(&self, repository: &str, window: Window<'_>) -> Result<ReadRepository, ApiError> {
         self.read_repository(repository, window).await
     }
-}
-
-/// Problem with a text that is not the name of a repository.
-const NO_NAME: &str = "the name of a repository has the form owner/name";
-
-/// Owner and name of a repository.
-fn split(repository: &str) -> Option<(&str, &str)> {
-    repository.split_once('/').filter(|(_, name)| !name.contains('/'))
 }
 
 fn time(object: &Value, key: &str) -> Option<Timestamp> {

@@ -1,7 +1,6 @@
 //! The body of a webhook, parsed into an [`Event`]: a status of a deployment, or an event that is only kept.
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::lenient_time::time;
 use super::not_understood::NotUnderstood;
@@ -10,8 +9,8 @@ use crate::domain::deployment_event::{AboutDeployment, DeploymentFacts, Deployme
 use crate::domain::event::{Event, EventSubject, Heading, Origin};
 use crate::domain::id::SourceDeploymentId;
 use crate::domain::source_name::SourceName;
-use crate::domain::timestamp::Timestamp;
 use crate::sources::json_body;
+use crate::sources::kept_event::kept_event;
 use crate::sources::lenient::{Lenient, object_shapes};
 use crate::sources::text::{address, host, text};
 
@@ -55,19 +54,7 @@ pub fn parse(body: &[u8]) -> Result<Event, NotUnderstood> {
     let kind = text(&envelope.object_kind).or_else(|| text(&envelope.event_name));
     match kind.ok_or(NotUnderstood::NotAnEvent)? {
         kind if kind == DEPLOYMENT => deployment(envelope),
-        kind => Ok(kept(kind, body)),
-    }
-}
-
-/// An event that is only kept. Its id is made from the body.
-fn kept(event_type: String, body: &[u8]) -> Event {
-    let hash = hex::encode(&Sha256::digest(body)[..16]);
-    Event {
-        id: format!("kept:{hash}"),
-        event_type,
-        occurred_at: Timestamp::MIN,
-        origin: Origin::Sent,
-        subject: None,
+        kind => Ok(kept_event("kept", &kind, body)),
     }
 }
 

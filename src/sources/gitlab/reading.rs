@@ -1,4 +1,4 @@
-//! What GitLab's REST API tells of a deployment, as events of a source of its own.
+//! Answers of GitLab's REST API about a deployment, as events of a source of its own.
 //!
 //! The API tells the present status, and when the job ran. Each of these becomes an event in the shape of a webhook, so
 //! that the same code reads both. The API also tells the branch and the name of the job. They are left out: otherwise it

@@ -58,7 +58,7 @@ impl GitLabApi {
             scheme: "",
         };
         let client = ApiClient::new(names, &section.url.api(), token, outgoing)?;
-        Ok(Self { client, host: section.url.host() })
+        Ok(Self { client, host: section.url.host().to_owned() })
     }
 
     /// Asks about the token. `None` if GitLab accepts it and does not describe it: before GitLab 15.5, or for a token of
@@ -101,8 +101,9 @@ impl GitLabApi {
         let since = since.to_string();
         // The latest first: one that changes meanwhile moves to the front, and pushes no other one to a page that was read.
         let query = [("updated_after", since.as_str()), ("order_by", "updated_at"), ("sort", "desc")];
-        let listed = self.client.list(&[path, &["deployments"]].concat(), &query, |_| false).await?;
-        Ok(listed.into_iter().filter_map(|one| Some((one.get("id")?.as_u64()?, one))).collect())
+        let path = [path, &["deployments"]].concat();
+        let listed = self.client.list(&path, &query, |_| false).await?;
+        self.client.by_number(&path, listed)
     }
 
     /// Tier of a deployment's environment, which is asked once for each environment. `None`: the environment was deleted,

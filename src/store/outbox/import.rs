@@ -53,18 +53,18 @@ pub(in crate::store) struct Work {
     imported: ImportedPart,
 }
 
-/// What became of a record.
+/// Result for a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Added,
     Changed,
-    Left,
+    Kept,
 }
 
 impl Fate {
     fn count(self) -> ImportCounts {
         let is = |fate| usize::from(self == fate);
-        ImportCounts { found: 1, added: is(Self::Added), changed: is(Self::Changed), left: is(Self::Left) }
+        ImportCounts { found: 1, added: is(Self::Added), changed: is(Self::Changed), kept: is(Self::Kept) }
     }
 }
 
@@ -112,9 +112,9 @@ fn store_deployment(
 ) -> rusqlite::Result<Fate> {
     let stored = of_id(session.db(), record.id.as_str())?.map(|stored| stored.deployment);
     let fate = match stored {
-        Some(stored) if stored == *record || !stored.tags.contains(IMPORTED) => return Ok(Fate::Left),
+        Some(stored) if stored == *record || !stored.tags.contains(IMPORTED) => return Ok(Fate::Kept),
         Some(_) => Fate::Changed,
-        None if has_deployment_at_first_hand(session, record)? => return Ok(Fate::Left),
+        None if has_deployment_at_first_hand(session, record)? => return Ok(Fate::Kept),
         None => Fate::Added,
     };
     duplicates::save_submitted(session, record, now)?;
@@ -140,13 +140,13 @@ fn store_failure(
     let fate = match FailureRow::load(session.db(), &record.id)? {
         Some(FailureRow { facts: Facts::Submission(stored), .. }) => {
             if *stored == *record || !stored.tags.contains(IMPORTED) {
-                return Ok((Fate::Left, false));
+                return Ok((Fate::Kept, false));
             }
             Fate::Changed
         }
         // An incident has events of its own.
-        Some(_) => return Ok((Fate::Left, false)),
-        None if has_failure_at_first_hand(session, record)? => return Ok((Fate::Left, false)),
+        Some(_) => return Ok((Fate::Kept, false)),
+        None if has_failure_at_first_hand(session, record)? => return Ok((Fate::Kept, false)),
         None => Fate::Added,
     };
     let is_open = record.evaluate(&session.settings.policy).failure.state == FailureState::Open;

@@ -27,9 +27,8 @@ pub(in crate::store) fn save_submitted(
 /// Decides again which deployments are duplicates, among all that this transaction may have made equal.
 pub(in crate::store) fn settle(session: &mut Session<'_>) -> rusqlite::Result<()> {
     let touched = std::mem::take(&mut session.changes.commits);
-    // A change may decide about the next source, and so on: it reaches no farther than this. The deployments there are
-    // decided by others that are as far away again.
-    // Imported deployments are one more source.
+    // A deployment that changes can change the decision about one of the next source, and so on, at most this far away.
+    // Their decisions depend on deployments that are as far away again. Imported deployments are one more source.
     let sources = u32::try_from(session.settings.sources.iter().count() + 1).unwrap_or(u32::MAX);
     let reach = LONGEST_APART.saturating_mul(sources);
     for (commit, TouchedCommit { first, last, now }) in touched {

@@ -14,7 +14,7 @@ use crate::domain::event::Event;
 use crate::domain::id::{DeploymentId, SourceDeploymentId};
 use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
-use crate::domain::source_deployment::{MadeDeployment, made};
+use crate::domain::source_deployment::{ResultingDeployment, deployments_of};
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json, unknown_word};
@@ -169,13 +169,13 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// `true` if people see a difference to the stored row.
-    pub(super) fn changes(&self) -> bool {
+    pub(super) fn is_visible(&self) -> bool {
         let counted = self.stored.as_ref().is_some_and(|stored| stored.standing.counts());
-        self.is_new() && (counted || !self.is_gone)
+        self.differs_from_stored() && (counted || !self.is_gone)
     }
 
     /// `true` if the row is stored otherwise, or not at all.
-    fn is_new(&self) -> bool {
+    fn differs_from_stored(&self) -> bool {
         !self
             .stored
             .as_ref()
@@ -190,9 +190,10 @@ pub(super) fn wanted(
     policy: &Policy,
 ) -> rusqlite::Result<Vec<Wanted>> {
     let Some(history) = &told.history else { return Ok(Vec::new()) };
-    let (mut wanted, mut ids) = (Vec::new(), BTreeSet::new());
-    for MadeDeployment { deployment, ignored_because } in made(&told.id, history, policy) {
+    let (mut wanted, mut ids, mut counts) = (Vec::new(), BTreeSet::new(), true);
+    for ResultingDeployment { deployment, ignored_because } in deployments_of(&told.id, history, policy) {
         ids.insert(deployment.id.clone());
+        counts &= ignored_because.is_none();
         let stored = of_id(db, deployment.id.as_str())?;
         // One that was sent to the event API under this id counts in its place.
         if stored.as_ref().is_none_or(|stored| stored.origin != Origin::API) {
@@ -202,7 +203,8 @@ pub(super) fn wanted(
     }
     let others = of_told(db, told.row)?.into_iter().filter(|other| !ids.contains(&other.deployment.id));
     let names: Vec<&str> = ids.iter().map(DeploymentId::as_str).collect();
-    let gone = Standing::Ignored(format!("it is {} now", names.join(" and ")));
+    let why = if counts { "its services have changed" } else { "it does not count any more" };
+    let gone = Standing::Ignored(format!("{why}: see {}", names.join(" and ")));
     wanted.extend(others.map(|other| Wanted {
         deployment: other.deployment.clone(),
         standing: gone.clone(),
@@ -220,7 +222,7 @@ pub(super) fn apply(
 ) -> rusqlite::Result<()> {
     let origin = origin(told)?;
     for wanted in wanted(session.db(), told, &session.settings.policy)? {
-        if wanted.is_new() && !remove_unused(session, &wanted)? {
+        if wanted.differs_from_stored() && !remove_unused(session, &wanted)? {
             save(session, &wanted.deployment, (&origin, &wanted.standing), now)?;
         }
     }
@@ -276,11 +278,12 @@ pub(in crate::store) fn changes(
 ) -> rusqlite::Result<Vec<ChangedDeployment>> {
     let mut changed = Vec::new();
     for Wanted { stored, deployment, standing, .. } in
-        wanted(db, told, policy)?.iter().filter(|one| one.changes())
+        wanted(db, told, policy)?.iter().filter(|one| one.is_visible())
     {
-        let reasons = [stored.as_ref().and_then(|stored| stored.standing.reason()), standing.reason()];
-        let before = stored.as_ref().map(|stored| (&stored.deployment, reasons[0].as_deref()));
-        changed.push(ChangedDeployment::between(before, (deployment, reasons[1].as_deref())));
+        let reason_before = stored.as_ref().and_then(|stored| stored.standing.reason());
+        let reason = standing.reason();
+        let before = stored.as_ref().map(|stored| (&stored.deployment, reason_before.as_deref()));
+        changed.push(ChangedDeployment::between(before, (deployment, reason.as_deref())));
     }
     changed.retain(|changed| !changed.changes.is_empty());
     Ok(changed)

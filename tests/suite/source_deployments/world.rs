@@ -181,7 +181,7 @@ impl Month {
         let mut events = vec![
             told(DeploymentState::Waiting, begin.saturating_sub(5)),
             told(DeploymentState::InProgress, begin),
-            told(any(rng, &[DeploymentState::Succeeded; 3]), begin + rng.u64(..9)),
+            told(DeploymentState::Succeeded, begin + rng.u64(..9)),
         ];
         match rng.u8(..8) {
             0 => events.push(told(DeploymentState::Failed, begin + 4)),

@@ -67,10 +67,10 @@ fn other_list(site: &Site, query: &DeploymentsPageQuery) -> Markup {
     html! {
         p.quiet {
             @if query.ignored {
-                "These deployments came from a source and do not count. "
+                "Deployments of GitHub and GitLab that do not count. "
                 a href=(site.link("deployments")) { "Deployments that count" }
             } @else {
-                a href={ (site.link("deployments")) "?ignored=true" } { "Deployments that came and do not count" }
+                a href={ (site.link("deployments")) "?ignored=true" } { "Deployments of GitHub and GitLab that do not count" }
             }
         }
     }
@@ -80,9 +80,9 @@ fn nothing(site: &Site, query: &DeploymentsPageQuery) -> Markup {
     html! {
         p.card.quiet {
             @if query.ignored {
-                "No such deployment."
+                "There is none."
             } @else if query.is_unfiltered() {
-                "There is no deployment yet. Pipelines send deployments to "
+                "There is no deployment yet. GitHub and GitLab send them by webhooks, pipelines to "
                 code { "POST /api/v2/dora/deployment" } " of the public listener."
             } @else {
                 (parts::none_passes("deployment", &site.link("deployments")))

@@ -1,11 +1,11 @@
-//! Result of a look at the deployments of an API.
+//! Result of a reading of the deployments of an API.
 
 use std::collections::BTreeMap;
 
 use crate::sources::deployment_api::ApiError;
 use crate::store::{ReadError, StoreError};
 
-/// Reason why a look failed.
+/// Reason why a reading failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DeploymentsError {
     /// The API gave no usable answer.
@@ -25,13 +25,13 @@ pub(super) enum DeploymentsError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Result of a look.
+/// Result of a reading.
 #[derive(Debug, Default)]
-pub(super) struct DeploymentsLook {
+pub(super) struct DeploymentsReading {
     /// Number of repositories that were read.
     pub(super) repositories: usize,
     /// Number of events that were new.
     pub(super) events: usize,
-    /// Repositories that the token may not read, with the reasons.
+    /// Repositories that cannot be read, with the reasons.
     pub(super) unreadable: BTreeMap<String, String>,
 }
