@@ -41,6 +41,13 @@ pub enum NotCounted {
     IgnoredBy(String),
     /// No table matches, and the environment is not production.
     NotProduction(Option<String>),
+    /// No table matches, and the environment has the name of production, but not its tier.
+    OtherTier {
+        /// Name of the environment.
+        environment: String,
+        /// Its tier at GitLab.
+        tier: String,
+    },
     /// A placeholder of a table is empty.
     EmptyPlaceholder {
         /// Name of the table.
@@ -75,6 +82,10 @@ impl fmt::Display for NotCounted {
             Self::NotProduction(None) => {
                 f.write_str("it has no environment, and no [[deployment]] table matches")
             }
+            Self::OtherTier { environment, tier } => write!(
+                f,
+                "the environment {environment} has the tier {tier} at GitLab, and no [[deployment]] table matches"
+            ),
             Self::EmptyPlaceholder { table, key, placeholder } => {
                 write!(f, "{placeholder} in {key} of the table {table:?} is empty")
             }
@@ -120,7 +131,7 @@ impl Decision<'_> {
                 return Err(NotCounted::IgnoredBy(table.name.clone()));
             }
             None if !self.is_production() => {
-                return Err(NotCounted::NotProduction(self.facts.environment.clone()));
+                return Err(self.not_production());
             }
             _ => {}
         }
@@ -133,11 +144,21 @@ impl Decision<'_> {
     /// `true` if the source says so. If the source says nothing, an environment with the name of the default env is
     /// production, in any letter case.
     fn is_production(&self) -> bool {
-        let is_default_env =
-            |environment: &str| environment.to_lowercase() == self.policy.default_env.to_lowercase();
-        self.facts
-            .is_production
-            .unwrap_or_else(|| self.facts.environment.as_deref().is_some_and(is_default_env))
+        self.facts.is_production.unwrap_or_else(|| self.has_name_of_production())
+    }
+
+    fn has_name_of_production(&self) -> bool {
+        let default_env = self.policy.default_env.to_lowercase();
+        self.facts.environment.as_deref().is_some_and(|environment| environment.to_lowercase() == default_env)
+    }
+
+    fn not_production(&self) -> NotCounted {
+        match (&self.facts.environment, &self.facts.tier) {
+            (Some(environment), Some(tier)) if self.has_name_of_production() => {
+                NotCounted::OtherTier { environment: environment.clone(), tier: tier.clone() }
+            }
+            (environment, _) => NotCounted::NotProduction(environment.clone()),
+        }
     }
 
     /// One deployment for each service.

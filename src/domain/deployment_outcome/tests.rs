@@ -95,8 +95,13 @@ fn without_tables_production_counts_as_the_repository() {
         decided(&facts("staging"), &policy),
         "the environment staging is not production, and no [[deployment]] table matches"
     );
-    let other_tier = DeploymentFacts { is_production: Some(false), ..facts("production") };
-    assert!(decided(&other_tier, &policy).contains("is not production"), "the source knows better");
+    // The source knows better.
+    let tier = Some("other".to_owned());
+    let other_tier = DeploymentFacts { is_production: Some(false), tier, ..facts("production") };
+    assert_eq!(
+        decided(&other_tier, &policy),
+        "the environment production has the tier other at GitLab, and no [[deployment]] table matches"
+    );
     let nowhere = DeploymentFacts { environment: None, ..facts("") };
     assert_eq!(decided(&nowhere, &policy), "it has no environment, and no [[deployment]] table matches");
     let homeless = DeploymentFacts { repository: None, ..facts("production") };
