@@ -67,10 +67,10 @@ fn candidates(
 
 /// The standing that each of these deployments should have.
 fn standings(all: &[StoredDeployment], sources: Sources) -> Vec<Standing> {
-    let rank = |stored: &StoredDeployment| match stored.deployment.tags.contains(IMPORTED) {
+    let rank = |stored: &StoredDeployment| {
         // A system that was told of a deployment knows no more of it than the one that told.
-        true => usize::MAX,
-        false => sources.deployment_rank(stored.origin.source.as_str()),
+        let is_imported = stored.deployment.tags.contains(IMPORTED);
+        if is_imported { usize::MAX } else { sources.deployment_rank(stored.origin.source.as_str()) }
     };
     let candidates: Vec<Candidate<'_>> =
         all.iter().map(|stored| Candidate { deployment: &stored.deployment, rank: rank(stored) }).collect();
