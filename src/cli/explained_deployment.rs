@@ -6,6 +6,7 @@ use super::cells::wrapped;
 use super::story_tables::{attempts, events, reasons, table};
 use super::table::Column;
 use crate::domain::deployment::Deployment;
+use crate::domain::deployment_view::DeploymentView;
 use crate::domain::printable::printable;
 use crate::store::{DeploymentStory, ReceivedEvent};
 
@@ -19,7 +20,7 @@ pub(super) fn text(story: &DeploymentStory, width: usize) -> String {
         .collect();
     let parts = [
         Some(heading(&view.deployment, width)),
-        values(&view.deployment, width),
+        values(view, width),
         reasons(&story.why, &names, width),
         events(&story.events, |event| with_origin(event, story), width),
         attempts(&story.attempts, width),
@@ -27,10 +28,11 @@ pub(super) fn text(story: &DeploymentStory, width: usize) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
-/// Type of an event, with a remark if no webhook told it.
+/// Type of an event and the state in it, with a remark if no webhook told it.
 fn with_origin(event: &ReceivedEvent, story: &DeploymentStory) -> String {
-    let was_read = event.was_read(&story.deployment.source);
-    if was_read { format!("{} (read, no webhook)", event.event_type) } else { event.event_type.clone() }
+    let state = event.state.map_or_else(String::new, |state| format!(": {}", state.in_words()));
+    let remark = if event.was_read(&story.deployment.source) { " (read, no webhook)" } else { "" };
+    format!("{}{state}{remark}", event.event_type)
 }
 
 fn heading(deployment: &Deployment, width: usize) -> String {
@@ -41,8 +43,9 @@ fn heading(deployment: &Deployment, width: usize) -> String {
 }
 
 /// Table of the values that were received.
-fn values(deployment: &Deployment, width: usize) -> Option<String> {
+fn values(view: &DeploymentView, width: usize) -> Option<String> {
     const COLUMNS: [Column; 2] = [Column::text("WHAT"), Column::text("VALUE").wrapped_to(30)];
+    let deployment = &view.deployment;
     let known = [
         ("service", Some(deployment.service.clone())),
         ("team", deployment.team.clone()),
@@ -51,7 +54,7 @@ fn values(deployment: &Deployment, width: usize) -> Option<String> {
         ("commit", deployment.commit_sha.clone()),
         ("repository", deployment.repository_url.clone()),
         ("started_at", Some(deployment.started_at.to_string())),
-        ("finished_at", Some(deployment.finished_at.to_string())),
+        ("finished_at", view.finished_at().map(|at| at.to_string())),
         ("tags", Some(deployment.tags.iter().cloned().collect::<Vec<_>>().join(", "))),
     ];
     let rows = known

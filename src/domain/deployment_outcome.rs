@@ -60,9 +60,9 @@ pub enum NotCounted {
 impl fmt::Display for NotCounted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotSucceeded(
-                state @ (DeploymentState::Waiting | DeploymentState::Queued | DeploymentState::InProgress),
-            ) => write!(f, "it has not ended: it {}", state.in_words()),
+            Self::NotSucceeded(state) if state.is_unfinished() => {
+                write!(f, "it has not ended: it {}", state.in_words())
+            }
             Self::NotSucceeded(state) => write!(f, "it {}", state.in_words()),
             Self::IgnoredBy(table) => write!(f, "the table {table:?} ignores it"),
             Self::NotProduction(Some(environment)) => {
