@@ -43,7 +43,13 @@ fn main() -> anyhow::Result<()> {
     }
     for state in RowState::ALL.iter().copied().map(Some).chain([None]) {
         for backend in ["busy", "rare", "unknown"].map(Some).into_iter().chain([None]) {
-            let filter = OutboxFilter { state, backend: backend.map(str::to_owned), after: 0, limit: 100 };
+            let filter = OutboxFilter {
+                hides_discarded: false,
+                state,
+                backend: backend.map(str::to_owned),
+                after: 0,
+                limit: 100,
+            };
             let took = times(|| Ok(reader.outbox(&filter).map(drop)?))?;
             println!("{took}  outbox {state:?} {backend:?}");
         }

@@ -228,7 +228,7 @@ fn state(failure: &Failure, RevisionContext { revision, .. }: RevisionContext) -
         ("time_to_restore_seconds", failure.time_to_restore_seconds.map(|seconds| json!(seconds))),
         ("reason", failure.reason.as_ref().map(|reason| json!(cut(reason)))),
         ("merged_into", failure.merged_into.as_ref().map(|incident| json!(cut(incident)))),
-        ("deployment", failure.deployment.as_ref().map(|id| json!({ "id": id }))),
+        ("deployment", failure.deployment.as_ref().map(|id| cause(id, failure.deployment_version.as_ref()))),
     ];
     for (key, value) in known {
         if let Some(value) = value {
@@ -236,6 +236,14 @@ fn state(failure: &Failure, RevisionContext { revision, .. }: RevisionContext) -
         }
     }
     state
+}
+
+/// The deployment that caused a failure.
+fn cause(id: &str, version: Option<&String>) -> Value {
+    match version {
+        Some(version) => json!({ "id": id, "version": within(version, LONGEST_TITLE_CHARS) }),
+        None => json!({ "id": id }),
+    }
 }
 
 /// The state in sentences for people.

@@ -122,6 +122,7 @@ impl<'a> FailureBody<'a> {
             attribution,
             flags,
             deployment,
+            deployment_version: _,
         } = failure;
         Self {
             id,

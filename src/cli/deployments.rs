@@ -87,10 +87,10 @@ const COLUMNS: [Column; 10] = [
     Column::text("ID").cut_in_middle_to(9),
     Column::text("SERVICE").cut_to(8).favoured(),
     Column::text("VERSION").wrapped_to(8),
-    Column::text("COMMIT").droppable(1),
+    Column::text("COMMIT").droppable(2),
     Column::text("ENV").cut_to(8).droppable(3),
     Column::text("STARTED").droppable(0),
-    Column::text("SOURCE").droppable(2),
+    Column::text("SOURCE").droppable(1),
     Column::text("CAUSED").wrapped_to(14),
     Column::text("FIXED").wrapped_to(14),
 ];
@@ -102,7 +102,7 @@ pub(super) fn table(deployments: &[DeploymentView], width: usize) -> String {
 }
 
 const IGNORED_COLUMNS: [Column; 7] = [
-    Column::text("ENDED"),
+    Column::text("LAST EVENT"),
     Column::text("ID").cut_in_middle_to(9),
     Column::text("SERVICE").cut_to(8).droppable(1),
     Column::text("ENV").cut_to(8).droppable(0),
@@ -115,7 +115,7 @@ const IGNORED_COLUMNS: [Column; 7] = [
 pub(super) fn ignored_table(deployments: &[DeploymentView], width: usize) -> String {
     let row = |view: &DeploymentView| {
         let deployment = &view.deployment;
-        let facts: Vec<&str> = deployment.tags.iter().map(String::as_str).collect();
+        let facts: Vec<String> = deployment.tags.iter().map(|fact| quoted(fact)).collect();
         vec![
             deployment.finished_at.minute(),
             deployment.id.to_string(),
@@ -128,6 +128,14 @@ pub(super) fn ignored_table(deployments: &[DeploymentView], width: usize) -> Str
     };
     let rows: Vec<Vec<String>> = deployments.iter().map(row).collect();
     render(&IGNORED_COLUMNS, &rows, width)
+}
+
+/// A fact, with quotes around a value with blanks.
+fn quoted(fact: &str) -> String {
+    match fact.split_once(':') {
+        Some((key, value)) if value.contains(char::is_whitespace) => format!("{key}:{value:?}"),
+        _ => fact.to_owned(),
+    }
 }
 
 fn row(view: &DeploymentView) -> Vec<String> {
@@ -146,9 +154,9 @@ fn row(view: &DeploymentView) -> Vec<String> {
     ]
 }
 
-/// Version or short commit, with a remark if it was brought back.
+/// Version, with a remark if it was brought back. The commit has a column of its own.
 fn version(view: &DeploymentView) -> String {
-    let deployed = view.deployment.version_or_commit().unwrap_or("-");
+    let deployed = view.deployment.version.as_deref().unwrap_or("-");
     if view.is_rollback { format!("{deployed} rollback") } else { deployed.to_owned() }
 }
 

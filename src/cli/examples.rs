@@ -14,7 +14,7 @@ Examples:
   pagerduty-dora check
   pagerduty-dora check --offline    asks nobody outside of this machine
 
-Exit status: 0 no item is wrong, 1 PagerDuty or a backend does not work, 2 the configuration is wrong";
+Exit status: 0 no item is wrong, 1 PagerDuty, GitHub, GitLab or a backend does not work, 2 the configuration is wrong";
 
 pub(super) const SEND: &str = "\
 Examples:

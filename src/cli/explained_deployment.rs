@@ -6,6 +6,7 @@ use super::cells::wrapped;
 use super::story_tables::{attempts, event_with_origin, events, reasons, table};
 use super::table::Column;
 use crate::domain::deployment::Deployment;
+use crate::domain::deployment_view::DeploymentView;
 use crate::domain::printable::printable;
 use crate::store::DeploymentStory;
 
@@ -19,7 +20,7 @@ pub(super) fn text(story: &DeploymentStory, width: usize) -> String {
         .collect();
     let parts = [
         Some(heading(&view.deployment, width)),
-        values(&view.deployment, width),
+        values(view, width),
         reasons(&story.why, &names, width),
         events(
             &story.events,
@@ -39,8 +40,9 @@ fn heading(deployment: &Deployment, width: usize) -> String {
 }
 
 /// Table of the values that were received.
-fn values(deployment: &Deployment, width: usize) -> Option<String> {
+fn values(view: &DeploymentView, width: usize) -> Option<String> {
     const COLUMNS: [Column; 2] = [Column::text("WHAT"), Column::text("VALUE").wrapped_to(30)];
+    let deployment = &view.deployment;
     let known = [
         ("service", Some(deployment.service.clone())),
         ("team", deployment.team.clone()),
@@ -49,7 +51,7 @@ fn values(deployment: &Deployment, width: usize) -> Option<String> {
         ("commit", deployment.commit_sha.clone()),
         ("repository", deployment.repository_url.clone()),
         ("started_at", Some(deployment.started_at.to_string())),
-        ("finished_at", Some(deployment.finished_at.to_string())),
+        ("finished_at", view.finished_at().map(|at| at.to_string())),
         ("tags", Some(deployment.tags.iter().cloned().collect::<Vec<_>>().join(", "))),
     ];
     let rows = known

@@ -77,7 +77,7 @@ enum Command {
     /// Show the program at work, with made-up incidents and a metrics backend of its own; needs no configuration
     #[command(after_help = examples::DEMO)]
     Demo(demo::DemoOptions),
-    /// Check the configuration, the secrets and the store, and ask PagerDuty and the backends
+    /// Check the configuration, the secrets and the store, and ask PagerDuty, GitHub, GitLab and the backends
     #[command(after_help = examples::CHECK)]
     Check(check::CheckOptions),
     /// Sign payloads and send them as PagerDuty does
@@ -101,7 +101,7 @@ enum Command {
     /// List signed webhooks that were not understood, or contradict a stored event; print one, or read them again
     #[command(after_help = examples::QUARANTINE)]
     Quarantine(quarantine::QuarantineOptions),
-    /// Evaluate past failures again under the present configuration
+    /// Evaluate past failures and deployments again under the present configuration
     #[command(after_help = examples::REEVALUATE)]
     Reevaluate(reevaluate::ReevaluateOptions),
     /// Read the incidents of a period from PagerDuty's REST API, and repair what is missing

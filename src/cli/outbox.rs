@@ -26,7 +26,7 @@ pub(super) struct OutboxOptions {
 
     /// Only rows in this state. pending: still to be sent; sent: accepted by the backend; dead: rejected by it, and not
     /// sent again; superseded: replaced by a newer revision before the backend accepted it; discarded: by `outbox
-    /// discard`
+    /// discard` or an import, and shown only with this option
     #[arg(long, value_parser = one_of(RowState::ALL, RowState::as_str))]
     state: Option<RowState>,
 
@@ -73,7 +73,10 @@ pub(super) fn run(options: &OutboxOptions, config: &Config) -> Result<(), Comman
 
 fn list(options: &OutboxOptions, reader: &Reader) -> Result<(), CommandError> {
     let (state, backend) = (options.state, named(options.backend.clone()));
-    let filter = OutboxFilter { state, backend, after: 0, limit: options.limit as usize };
+    // JSON is for programs, which choose rows themselves.
+    let hides_discarded = matches!(options.format.format, OutputFormat::Table);
+    let limit = options.limit as usize;
+    let filter = OutboxFilter { state, hides_discarded, backend, after: 0, limit };
     let page = reader.outbox(&filter).map_err(anyhow::Error::from)?;
     match options.format.format {
         OutputFormat::Json => print_json(&page)?,
@@ -101,6 +104,12 @@ const DEPLOYMENT: usize = 3;
 fn print(page: &OutboxPage) {
     for backend in &page.backends {
         print_out(folded(&backend_line(backend), is_terminal().then(width)));
+    }
+    if page.hidden > 0 {
+        print_err(format_args!(
+            "discarded rows that are not shown: {} (--state discarded shows them)",
+            page.hidden
+        ));
     }
     if page.rows.is_empty() {
         return print_err("no rows");

@@ -59,6 +59,7 @@ fn deployments() -> Vec<DeploymentView> {
         is_rollback: false,
         is_pending: true,
         ignored_because: None,
+        has_ended: true,
     };
     let long = DeploymentView {
         deployment: Deployment {

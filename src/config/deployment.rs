@@ -10,7 +10,7 @@ use super::findings::Findings;
 use super::list::List;
 use super::value::{CONTROL, Name, read_from_text};
 use crate::domain::deployment_table::{DeploymentTable, PatternKey, RepositoryGlob, WholePattern};
-use crate::domain::deployment_table_coverage::matches_nothing;
+use crate::domain::deployment_table_coverage::{matches_no_path, matches_nothing};
 use crate::domain::deployment_template::{FACTS, Template};
 use crate::domain::name::{is_blank, trimmed};
 use crate::domain::rule::RuleAction;
@@ -193,6 +193,7 @@ impl DeploymentSection {
                 findings.at(text.span(), format!("{key} has no effect: the table ignores what it matches"));
             }
         }
+        self.warn_of_parts_of_names(findings);
         self.warn_of_empty_placeholders(configured, findings);
         if let Some(reason) = self.unmatched_source(configured) {
             findings.at(
@@ -212,7 +213,34 @@ impl DeploymentSection {
         }
     }
 
-    /// Warns of placeholders for facts that no source of the table has. What the table matches then never counts.
+    /// Warns of names of repositories without their owner, and of workflows without their folder: neither matches anything.
+    fn warn_of_parts_of_names(&self, findings: &mut Findings<'_>) {
+        for Repository(name) in self.repository.values().iter().filter(|name| !name.0.contains(['/', '*'])) {
+            findings.at(
+                self.place(),
+                format!(
+                    "repository {name:?} never matches: a full name has an owner, such as {:?}",
+                    format!("acme/{name}")
+                ),
+            );
+        }
+        for regex in self.workflow.values() {
+            let pattern = &regex.get_ref().0;
+            if matches_no_path(pattern) {
+                findings.at(
+                    regex.span(),
+                    format!(
+                        "workflow {:?} never matches: it has to match the whole path, such as {:?}",
+                        pattern.as_str(),
+                        format!(r"\.github/workflows/{}", pattern.as_str())
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Warns of placeholders for facts that no source of the table has. What the table matches then never counts, or never
+    /// has a version.
     fn warn_of_empty_placeholders(&self, configured: &[ConfiguredSource], findings: &mut Findings<'_>) {
         let sources = self.sources(configured);
         let table = self.to_domain();
@@ -220,11 +248,12 @@ impl DeploymentSection {
         let is_always_empty = |name: &&str| {
             !groups.contains(name) && !sources.is_empty() && !sources.iter().any(|source| source.has(name))
         };
-        for (_, text) in self.templates().filter(|(key, _)| *key != "version") {
+        for (key, text) in self.templates() {
             if let Some(name) = text.get_ref().0.placeholders().find(is_always_empty) {
+                let effect = if key == "version" { "have a version" } else { "count" };
                 let message = format!(
                     "{{{name}}} is always empty, because the events of the table's sources do not have it: deployments that match the \
-                     table never count"
+                     table never {effect}"
                 );
                 findings.at(text.span(), message);
             }

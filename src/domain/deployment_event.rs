@@ -65,6 +65,11 @@ impl DeploymentState {
         self.into()
     }
 
+    /// `true` if the deployment still waits or runs in this state.
+    pub const fn is_unfinished(self) -> bool {
+        matches!(self, Self::Waiting | Self::Queued | Self::InProgress)
+    }
+
     /// The state in words, after "the deployment".
     pub const fn in_words(self) -> &'static str {
         match self {

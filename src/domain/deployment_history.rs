@@ -121,6 +121,25 @@ impl DeploymentHistory {
         self.entries.last().map(|entry| entry.at)
     }
 
+    /// State in an event. `None` if the event is not known, or can no longer matter.
+    pub fn state_in(&self, event_id: &str) -> Option<DeploymentState> {
+        self.entries.iter().find(|entry| entry.id == event_id).map(|entry| entry.state)
+    }
+
+    /// `true` if it has succeeded or ended otherwise, `false` if it waits or runs.
+    pub fn has_ended(&self) -> bool {
+        self.span().is_some() || self.state().is_some_and(|state| !state.is_unfinished())
+    }
+
+    /// Start of a deployment that has not succeeded: the first event of the running deployment, else its creation, else
+    /// its first event. `None` if no event was added.
+    pub fn begun_at(&self) -> Option<Timestamp> {
+        let last_at = self.last_at()?;
+        let begun = self.first(DeploymentState::InProgress).map(|entry| entry.at);
+        let created = self.facts().created_at.filter(|at| *at <= last_at);
+        begun.or(created).or_else(|| self.entries.first().map(|entry| entry.at))
+    }
+
     /// The facts that count: those of the event that made the deployment a success. A fact that this event does not have
     /// comes from the latest event that has it.
     pub fn facts(&self) -> DeploymentFacts {

@@ -68,9 +68,9 @@ impl fmt::Display for NotCounted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotSucceeded(None) => f.write_str("no event about it is known"),
-            Self::NotSucceeded(Some(
-                state @ (DeploymentState::Waiting | DeploymentState::Queued | DeploymentState::InProgress),
-            )) => write!(f, "it has not ended: it {}", state.in_words()),
+            Self::NotSucceeded(Some(state)) if state.is_unfinished() => {
+                write!(f, "it has not ended: it {}", state.in_words())
+            }
             Self::NotSucceeded(Some(state)) => write!(f, "it {}", state.in_words()),
             Self::IgnoredBy(table) => write!(f, "the table {table:?} ignores it"),
             Self::NotProduction(Some(environment)) => {

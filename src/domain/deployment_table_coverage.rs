@@ -11,6 +11,14 @@ pub fn matches_nothing(pattern: &WholePattern) -> bool {
     includes(ANYTHING, &[NOTHING.to_owned()], &[pattern.whole().to_owned()]) == Some(true)
 }
 
+/// `true` if it is proved that no path of a workflow matches the expression, and some other text may. Such a path has two
+/// slashes.
+pub fn matches_no_path(pattern: &WholePattern) -> bool {
+    const SHORT: &str = r"\A[^/]*(?:/[^/]*)?\z";
+    !matches_nothing(pattern)
+        && includes(ANYTHING, &[SHORT.to_owned()], &[pattern.whole().to_owned()]) == Some(true)
+}
+
 /// The first earlier table that matches every deployment that the later one matches, so that the later one never decides.
 /// `None` if this is not proved.
 pub fn shadowing<'a>(earlier: &'a [DeploymentTable], later: &DeploymentTable) -> Option<&'a DeploymentTable> {
@@ -90,6 +98,19 @@ mod tests {
         assert!(!shadows(&production, &table(&[], &[], &["prod.*"])));
         assert!(!shadows(&table(&[], &["*"], &[]), &all), "a deployment may have no repository");
         assert!(shadows(&table(&["github", "gitlab"], &[], &[]), &github));
+    }
+
+    #[test]
+    fn expressions_that_match_no_path_are_found() {
+        for (text, is_none) in [
+            ("release.yml", true),
+            ("release-[a-z]+\\.yml", true),
+            (r"\.github/workflows/release\.yml", false),
+            (".*release.yml", false),
+            ("[a&&b]", false),
+        ] {
+            assert_eq!(matches_no_path(&WholePattern::parse(text).unwrap()), is_none, "{text}");
+        }
     }
 
     #[test]

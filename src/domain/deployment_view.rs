@@ -25,12 +25,19 @@ pub struct DeploymentView {
     pub is_pending: bool,
     /// Reason for ignoring it. `None` if it counts.
     pub ignored_because: Option<String>,
+    /// `false` if it does not count and still waits or runs. Then its end is the time of its last event.
+    pub has_ended: bool,
 }
 
 impl DeploymentView {
     /// `true` if it caused a failure that counts.
     pub const fn has_failed(&self) -> bool {
         !self.failures.is_empty()
+    }
+
+    /// The end. `None` if it has not ended.
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        self.has_ended.then_some(self.deployment.finished_at)
     }
 }
 

@@ -232,6 +232,7 @@ impl<'a> IncidentEvaluation<'a> {
             attribution: self.attribution.step.to_owned(),
             flags: self.flags(),
             deployment: None,
+            deployment_version: None,
         };
         let restored_after = time_to_restore_nanos.and_then(|nanos| u64::try_from(nanos).ok());
         let restored_at = restored_after.map(|nanos| started_at.saturating_add(Duration::from_nanos(nanos)));

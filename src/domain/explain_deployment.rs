@@ -172,6 +172,7 @@ mod tests {
             is_rollback: true,
             is_pending: false,
             ignored_because: None,
+            has_ended: true,
         }
     }
 

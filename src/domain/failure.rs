@@ -64,6 +64,8 @@ pub struct Failure {
     pub flags: Vec<Flag>,
     /// Id of the deployment that caused it.
     pub deployment: Option<String>,
+    /// Version of that deployment, for backends that get it. It is in neither the store nor the program's own JSON.
+    pub deployment_version: Option<String>,
 }
 
 impl Failure {

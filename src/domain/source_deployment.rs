@@ -1,5 +1,7 @@
 //! Deployments that follow from the events of one deployment of a source: those that count, or one that does not.
 
+use std::collections::BTreeSet;
+
 use super::deployment::Deployment;
 use super::deployment_event::DeploymentFacts;
 use super::deployment_history::DeploymentHistory;
@@ -40,16 +42,15 @@ pub fn deployments_of(
     }
 }
 
-/// A deployment that does not count, with the times that are known: without a success, from its creation to its last
-/// event.
+/// A deployment that does not count, with the times that are known: without a success, from its start to its last event.
 fn uncounted(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy) -> Deployment {
     let facts = history.facts();
     let last_at = history.last_at().unwrap_or(Timestamp::MIN);
     let (started_at, finished_at) = match history.span() {
         Some(span) => (span.start.at, span.end.at),
-        None => (facts.created_at.filter(|at| *at <= last_at).unwrap_or(last_at), last_at),
+        None => (history.begun_at().unwrap_or(last_at), last_at),
     };
-    let tags = matchable_facts(&facts).map(|(key, value)| format!("{key}:{value}")).collect();
+    let tags = matchable_tags(&facts);
     let repository = facts.repository.as_deref().and_then(|repository| repository.rsplit('/').next());
     let service = repository.unwrap_or(UNKNOWN).to_owned();
     Deployment {
@@ -64,6 +65,11 @@ fn uncounted(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Poli
         repository_url: facts.repository_url,
         tags,
     }
+}
+
+/// The facts that a `[[deployment]]` table can match or name, as tags of a deployment that does not count.
+pub fn matchable_tags(facts: &DeploymentFacts) -> BTreeSet<String> {
+    matchable_facts(facts).map(|(key, value)| format!("{key}:{value}")).collect()
 }
 
 /// The facts that a `[[deployment]]` table can match or name, by its keys and placeholders.
@@ -117,9 +123,33 @@ pub(super) mod tests {
         assert!(reason.contains("staging is not production"), "{reason}");
         let Deployment { service, env, started_at, finished_at, tags, .. } = resulting.deployment;
         assert_eq!((service.as_str(), env.as_str()), ("cart", "staging"));
-        assert_eq!((started_at, finished_at), (second(0), second(60)));
+        assert_eq!((started_at, finished_at), (second(60), second(60)));
         let told = ["environment:staging", "job:deploy", "payload.region:eu", "repository:acme/shop/cart"];
         assert_eq!(tags.into_iter().collect::<Vec<_>>(), told);
+    }
+
+    #[test]
+    fn a_deployment_without_a_success_starts_with_its_first_running_event() {
+        use DeploymentState::{Failed, InProgress, Queued, Waiting};
+        let times = |states: &[(DeploymentState, i64)], facts: &DeploymentFacts| {
+            let events = states.iter().enumerate();
+            let events: Vec<_> = events
+                .map(|(n, (state, at))| event(&format!("status:{n}"), *state, *at, facts.clone()))
+                .collect();
+            let history = history(&events);
+            let [made] = deployments_of(&id(), &history, &policy()).try_into().unwrap();
+            (made.deployment.started_at, made.deployment.finished_at, history.has_ended())
+        };
+        let created = facts("production");
+        let unknown = DeploymentFacts { created_at: None, ..created.clone() };
+        let failed = [(InProgress, 60), (InProgress, 70), (Failed, 240)];
+        assert_eq!(times(&failed, &created), (second(60), second(240), true));
+        assert_eq!(times(&failed, &unknown), (second(60), second(240), true));
+        let waits = [(InProgress, 60), (Waiting, 90)];
+        assert_eq!(times(&waits, &created), (second(60), second(90), false));
+        let queued = [(Queued, 30), (Waiting, 90)];
+        assert_eq!(times(&queued, &created), (second(0), second(90), false));
+        assert_eq!(times(&queued, &unknown), (second(30), second(90), false));
     }
 
     #[test]

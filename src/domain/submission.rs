@@ -85,6 +85,7 @@ impl Submission {
             attribution: "as sent".to_owned(),
             flags: flags.into_iter().flatten().collect(),
             deployment: None,
+            deployment_version: None,
         };
         let details = Details {
             tags: self.tags.iter().cloned().collect(),

@@ -13,8 +13,8 @@ pub(super) enum FieldValue<'a> {
     Text(Option<&'a str>),
     /// Several texts.
     Texts(Vec<&'a str>),
-    /// A time.
-    Time(Timestamp),
+    /// A time that may be missing.
+    Time(Option<Timestamp>),
     /// `true` or `false`.
     Flag(bool),
 }
@@ -32,8 +32,8 @@ pub(super) const FIELDS: [(&str, FieldOf); 19] = [
     ("version", |view| FieldValue::Text(view.deployment.version.as_deref())),
     ("commit_sha", |view| FieldValue::Text(view.deployment.commit_sha.as_deref())),
     ("repository_url", |view| FieldValue::Text(view.deployment.repository_url.as_deref())),
-    ("started_at", |view| FieldValue::Time(view.deployment.started_at)),
-    ("finished_at", |view| FieldValue::Time(view.deployment.finished_at)),
+    ("started_at", |view| FieldValue::Time(Some(view.deployment.started_at))),
+    ("finished_at", |view| FieldValue::Time(view.finished_at())),
     ("tags", |view| FieldValue::Texts(view.deployment.tags.iter().map(String::as_str).collect())),
     ("failed", |view| FieldValue::Flag(view.has_failed())),
     ("failures", |view| FieldValue::Texts(view.failures.iter().map(String::as_str).collect())),

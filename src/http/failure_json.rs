@@ -96,6 +96,7 @@ impl<'a> From<&'a ListedFailure> for FailureJson<'a> {
             attribution,
             flags,
             deployment,
+            deployment_version: _,
         } = failure;
         Self {
             id: Cow::Borrowed(id),
@@ -157,6 +158,7 @@ impl From<FailureJson<'_>> for ListedFailure {
             attribution: json.attribution.into_owned(),
             flags: json.flags.into_owned(),
             deployment: json.deployment.map(Cow::into_owned),
+            deployment_version: None,
         };
         Self { failure, revision: json.revision, forwarded: json.forwarded.into_owned() }
     }

@@ -59,7 +59,7 @@ pub(super) async fn list(
 ) -> Result<Json<OutboxPage>, ApiError> {
     let backend = named(backend);
     outbox.refuse_unknown(backend.clone()).await?;
-    let filter = OutboxFilter { state, backend, after: cursor, limit };
+    let filter = OutboxFilter { state, hides_discarded: false, backend, after: cursor, limit };
     outbox.reads.read(move |reader| reader.outbox(&filter)).await.map(Json)
 }
 

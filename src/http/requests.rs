@@ -17,7 +17,7 @@ use crate::domain::address::without_credentials;
 use crate::domain::printable::printable;
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
-use crate::sources::{RefusalReason, Webhooks};
+use crate::sources::{self, OptionalWebhooks, RefusalReason, Webhooks};
 use crate::telemetry::intake::{EventsApiKind, EventsApiStatus};
 use crate::telemetry::metrics::Metrics;
 
@@ -58,6 +58,7 @@ struct RequestLogLimits {
     unknown_path: LogLimit,
     forbidden: LogLimit,
     off: LogLimit,
+    sources_off: [LogLimit; sources::OPTIONAL.len()],
     invalid: LogLimit,
     unavailable: LogLimit,
 }
@@ -160,9 +161,25 @@ impl Requests {
         if let Some(source) = self.recognize(headers) {
             return source.to_unknown_path(&path, peer);
         }
+        // A source that is configured is recognized above.
+        let off = sources::OPTIONAL.iter().position(|source| (source.recognizes)(headers));
         let (refusal, status) = (self.refusal(peer), RefusalReason::NoSuchPath.status());
         self.metrics.intake.webhook(None, status);
         self.metrics.intake.refused_at(None, refusal.at);
+        if let Some(index) = off {
+            let OptionalWebhooks { title, keys, .. } = &sources::OPTIONAL[index];
+            if let Some(held_back) = self.log_limits.sources_off[index].pass(std::time::Instant::now()) {
+                let peer = &refusal.peer;
+                tracing::warn!(
+                    peer,
+                    reason = status,
+                    path,
+                    held_back,
+                    "a webhook was refused: {title}'s webhooks are off: set {keys}"
+                );
+            }
+            return;
+        }
         if let Some(held_back) = self.log_limits.unknown_path.pass(std::time::Instant::now()) {
             let peer = &refusal.peer;
             let hint = |requests: &Arc<SourceRequests>| {

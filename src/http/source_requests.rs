@@ -16,9 +16,6 @@ use crate::sources::{RefusalReason, RefusalText, Webhooks};
 use crate::store::StoreError;
 use crate::telemetry::metrics::Metrics;
 
-/// End of a log line about a webhook that was answered 4xx.
-const NOT_RESENT: &str = ". If a source sent it, the event is lost: it is not sent again";
-
 /// Webhooks of one source: their configuration, and the last ones that were accepted and refused.
 pub struct SourceRequests {
     /// Configuration of the source's webhooks.
@@ -190,7 +187,7 @@ impl SourceRequests {
     /// Notes a refused webhook.
     pub(super) fn refused(&self, reason: RefusalReason, peer: Option<Peer>) {
         let RefusalText { cause, remedy, .. } = (self.webhooks.refusal_text)(reason);
-        let lost = if reason.is_resent() { "" } else { NOT_RESENT };
+        let lost = if reason.is_resent() { String::new() } else { self.fate() };
         self.note_refusal(reason, peer, |held_back, peer| {
             tracing::warn!(
                 peer,
@@ -205,7 +202,7 @@ impl SourceRequests {
     pub(super) fn to_unknown_path(&self, path: &str, peer: Option<Peer>) {
         let RefusalText { remedy, .. } = (self.webhooks.refusal_text)(RefusalReason::NoSuchPath);
         let Webhooks { source, path: expected, .. } = &self.webhooks;
-        let title = source.title;
+        let (title, fate) = (source.title, self.fate());
         self.note_refusal(RefusalReason::NoSuchPath, peer, |held_back, peer| {
             let reason = RefusalReason::NoSuchPath.status();
             tracing::warn!(
@@ -213,14 +210,14 @@ impl SourceRequests {
                 reason,
                 path,
                 held_back,
-                "a webhook was refused: there is nothing at {path}; {title}'s webhooks go to {expected}. {remedy}{NOT_RESENT}"
+                "a webhook was refused: there is nothing at {path}; {title}'s webhooks go to {expected}. {remedy}{fate}"
             );
         });
     }
 
     /// Notes a webhook that was sent to the admin listener.
     pub(super) fn to_admin_listener(&self, peer: Option<Peer>) {
-        let title = self.webhooks.source.title;
+        let (title, fate) = (self.webhooks.source.title, self.fate());
         self.note_refusal(RefusalReason::NoSuchPath, peer, |held_back, peer| {
             let reason = RefusalReason::NoSuchPath.status();
             tracing::warn!(
@@ -228,9 +225,20 @@ impl SourceRequests {
                 reason,
                 held_back,
                 "a webhook was refused: it was sent to the admin listener. Let {title}, or the proxy in between, send \
-                 webhooks to the port of server.listen{NOT_RESENT}"
+                 webhooks to the port of server.listen{fate}"
             );
         });
+    }
+
+    /// End of a log line about a webhook that was answered 4xx.
+    fn fate(&self) -> String {
+        let Webhooks { source, is_read_from_api, .. } = &self.webhooks;
+        let title = source.title;
+        if *is_read_from_api {
+            format!(". If {title} sent it, its deployment is read from {title}'s API")
+        } else {
+            ". If a source sent it, the event is lost: it is not sent again".to_owned()
+        }
     }
 
     fn note_refusal(&self, reason: RefusalReason, peer: Option<Peer>, log: impl FnOnce(u64, &str)) {

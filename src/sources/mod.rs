@@ -17,6 +17,8 @@ mod webhooks;
 pub use json_body::NotJson;
 pub use webhooks::{RefusalReason, RefusalText, SignatureError, Verified, Verify, Webhooks};
 
+use axum::http::HeaderMap;
+
 use crate::config::Config;
 use crate::config::listener_secrets::ListenerSecrets;
 use crate::domain::source::{Source, Sources};
@@ -32,6 +34,30 @@ static TABLE: &[&Source] = &[
     &github::reading::SOURCE,
     &gitlab::SOURCE,
     &gitlab::reading::SOURCE,
+];
+
+/// Source whose webhooks may be off.
+pub struct OptionalWebhooks {
+    /// Name of the source, for people.
+    pub title: &'static str,
+    /// `true` if the headers look like those of the source.
+    pub recognizes: fn(&HeaderMap) -> bool,
+    /// Configuration without which the webhooks are off.
+    pub keys: &'static str,
+}
+
+/// The sources whose webhooks are off without secrets.
+pub const OPTIONAL: [OptionalWebhooks; 2] = [
+    OptionalWebhooks {
+        title: github::SOURCE.title,
+        recognizes: github::recognizes,
+        keys: "[github] signing_secrets",
+    },
+    OptionalWebhooks {
+        title: gitlab::SOURCE.title,
+        recognizes: gitlab::recognizes,
+        keys: "[gitlab] signing_secrets or tokens",
+    },
 ];
 
 /// Webhooks of every source that is configured.

@@ -26,6 +26,8 @@ pub struct Webhooks {
     pub refusal_text: fn(RefusalReason) -> RefusalText,
     /// Sentence without a full stop: how long the source resends a webhook that was answered 503.
     pub resend_sentence: &'static str,
+    /// `true` if a token is configured, with which deployments are read from the source's API.
+    pub is_read_from_api: bool,
     /// Advice about the set-up of the webhook that sent this test event. `None` if nothing is wrong with it.
     pub advice_after_test: fn(&[u8]) -> Option<String>,
 }

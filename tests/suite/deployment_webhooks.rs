@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Daemon, client};
+use crate::node::program;
 use crate::process::{Listening, Process};
 use crate::reload::Configured;
 
@@ -252,6 +253,8 @@ async fn the_log_says_what_is_wrong_with_a_webhook() {
     }
     let log = process.terminate();
     assert_eq!(log.matches("Choose the event").count(), 1, "{log}");
+    assert!(log.contains("GitHub's webhook 2 of acme/checkout does not send"), "{log}");
+    assert!(log.contains("the event is lost: it is not sent again"), "{log}");
     for words in [
         "Put the webhook's secret where github.signing_secrets says",
         "set a signing token or a secret token in the webhook's settings in GitLab",
@@ -262,6 +265,78 @@ async fn the_log_says_what_is_wrong_with_a_webhook() {
     let of_refusals: Vec<&str> = log.lines().filter(|line| line.contains("was refused")).collect();
     assert!(of_refusals.len() == 3 && !of_refusals.iter().any(|line| line.contains("PagerDuty")), "{log}");
     assert!(!log.contains(GITHUB_SECRET) && !log.contains(GITLAB_TOKEN), "{log}");
+}
+
+/// The signed requests of the manual are accepted, with secrets in files.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_requests_in_the_manual_are_accepted() {
+    if let Some(missing) = ["curl", "openssl"].into_iter().find(|name| program(name).is_none()) {
+        assert!(std::env::var_os("REQUIRE_ALL").is_none(), "{missing} is missing");
+        println!("skipped: {missing} is missing; the requests were not tried");
+        return;
+    }
+    let daemon = Daemon::start(&both()).await;
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(repository.join("docs/deployments.md")).unwrap();
+    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let signed: Vec<&str> = blocks.filter(|block| block.contains("openssl dgst")).collect();
+    assert_eq!(signed.len(), 2, "one for each source");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("github-webhook"), GITHUB_SECRET).unwrap();
+    std::fs::write(folder.path().join("gitlab-webhook"), GITLAB_SECRET).unwrap();
+    std::os::unix::fs::symlink(repository.join("fixtures"), folder.path().join("fixtures")).unwrap();
+    for block in signed {
+        let script = block.replace("127.0.0.1:8080", &daemon.public.to_string());
+        let output = std::process::Command::new("sh")
+            .args(["-euc", &script])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(stdout, r#"{"status":"accepted"}"#, "{block}{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// The log after a webhook of each source that no secret verifies.
+async fn log_of_refusals(configuration: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let listeners = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    std::fs::write(&config, format!("{listeners}{configuration}")).unwrap();
+    let (process, listening) = Process::start(&config);
+    let url = |path: &str| format!("http://{}/webhooks/{path}", listening.public);
+    let body = fixture_of("github", "deployment_status.success");
+    post(url("github"), &github_headers("another secret of GitHub", body.as_bytes()), &body).await;
+    let token = [("x-gitlab-event", "Deployment Hook".to_owned()), ("x-gitlab-token", "another".to_owned())];
+    post(url("gitlab"), &token, &fixture_of("gitlab", "deployment.success")).await;
+    process.terminate()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_off_is_named_in_the_log() {
+    let log = log_of_refusals("[pagerduty]\nsigning_secrets = [{ value = \"canary-pagerduty\" }]\n").await;
+    for words in [
+        "GitHub's webhooks are off: set [github] signing_secrets",
+        "GitLab's webhooks are off: set [gitlab] signing_secrets or tokens",
+    ] {
+        assert_eq!(log.matches(words).count(), 1, "{words}: {log}");
+    }
+    assert!(!log.contains("correct its URL"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_of_a_refused_webhook_where_a_token_is_set() {
+    let token = "token = { value = \"canary-api-token\" }";
+    let log = log_of_refusals(&format!(
+        "[github]\nsigning_secrets = [{{ value = \"{GITHUB_SECRET}\" }}]\nurl = \"https://127.0.0.1:9/api/v3\"\n{token}\n\
+         [gitlab]\ntokens = [{{ value = \"{GITLAB_TOKEN}\" }}]\nurl = \"https://127.0.0.1:9\"\n{token}\n"
+    ))
+    .await;
+    for title in ["GitHub", "GitLab"] {
+        let words = format!("If {title} sent it, its deployment is read from {title}'s API");
+        assert_eq!(log.matches(&words).count(), 1, "{words}: {log}");
+    }
+    assert!(!log.contains("is lost"), "{log}");
 }
 
 #[test]

@@ -212,6 +212,7 @@ fn made_up_webhooks() -> Webhooks {
             remedy: "Ask",
         },
         resend_sentence: "It sends again",
+        is_read_from_api: false,
         advice_after_test: |_| None,
     }
 }

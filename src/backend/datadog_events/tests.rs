@@ -21,6 +21,7 @@ fn open() -> Evaluated {
 fn a_failure_as_datadog_gets_it_at_its_start_and_at_its_end() {
     let mut evaluated = completed();
     evaluated.failure.deployment = Some("deployment:half-past-9".to_owned());
+    evaluated.failure.deployment_version = Some("1.42.0".to_owned());
     let second = RevisionContext { revision: 2, is_correction: true };
     let events = [event(&open(), FIRST, true), event(&evaluated, second, true)];
     insta::assert_snapshot!(events.map(|event| format!("{event:#}")).join("\n"));

@@ -16,11 +16,17 @@ pub(super) async fn check(config: &Config) -> Vec<Item> {
     // The check of the secrets reports a token that cannot be sent.
     let Ok(outgoing) = outgoing(config) else { return Vec::new() };
     let github = async {
+        if config.github.as_ref().is_some_and(|section| section.token.is_none()) {
+            return Some(Item::new("GitHub token", not_asked("github")));
+        }
         let api = github_api(config, &outgoing).ok().flatten()?;
         let repository = named_repository(config, &api);
         Some(Item::new("GitHub token", of_github(&api, repository.as_deref()).await))
     };
     let gitlab = async {
+        if config.gitlab.as_ref().is_some_and(|section| section.token.is_none()) {
+            return Some(Item::new("GitLab token", not_asked("gitlab")));
+        }
         let api = gitlab_api(config, &outgoing).ok().flatten()?;
         let project = named_repository(config, &api);
         let found = of_gitlab(&api, project.as_deref(), SystemClock.now()).await;
@@ -28,6 +34,11 @@ pub(super) async fn check(config: &Config) -> Vec<Item> {
     };
     let (github, gitlab) = tokio::join!(github, gitlab);
     github.into_iter().chain(gitlab).collect()
+}
+
+/// Finding where webhooks are received, and the API is not used.
+fn not_asked(section: &str) -> Finding {
+    Finding::Ok(format!("not asked, because {section}.token is not set: lost webhooks are not repaired"))
 }
 
 /// A repository of the API that the configuration names.
@@ -41,10 +52,11 @@ fn named_repository<A: DeploymentApi>(config: &Config, api: &A) -> Option<String
 async fn of_github(api: &GitHubApi, repository: Option<&str>) -> Finding {
     match (api.probe(repository).await, repository) {
         (Ok(()), Some(repository)) => Finding::Ok(format!("it may read the deployments of {repository}")),
-        (Ok(()), None) => Finding::Ok(
-            "GitHub accepts it. Not tested: the right \"Deployments: read\", because the configuration names no repository"
-                .to_owned(),
-        ),
+        (Ok(()), None) => Finding::Ok(format!(
+            "GitHub accepts it. Not tested: the right \"Deployments: read\", because the configuration names no repository \
+             at {}",
+            api.host()
+        )),
         (Err(error), _) => Finding::Failed(error.to_string()),
     }
 }
@@ -57,8 +69,10 @@ async fn of_gitlab(api: &GitLabApi, project: Option<&str>, now: Timestamp) -> Re
             format!("it may read the deployments of {project}")
         }
         None => {
-            "GitLab accepts it. Not tested: the role Reporter, because the configuration names no project"
-                .to_owned()
+            format!(
+                "GitLab accepts it. Not tested: the role Reporter, because the configuration names no project at {}",
+                api.host()
+            )
         }
     };
     // With a project, its answer has shown it. A fine-grained token has other scopes.

@@ -1,4 +1,5 @@
-//! `check`: finds mistakes that would stop the daemon or change its behaviour, and asks PagerDuty and the backends.
+//! `check`: finds mistakes that would stop the daemon or change its behaviour, and asks PagerDuty, GitHub,
+//! GitLab and the backends.
 //! Prints one line for each item.
 
 mod backends;
@@ -12,7 +13,7 @@ use std::borrow::Cow;
 
 use anyhow::anyhow;
 use clap::Args;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use self::item::{Finding, Item};
 use self::store::StoreHolder;
@@ -22,8 +23,9 @@ use super::table::print_out;
 use crate::catalog;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::deployment_api::{GITHUB_TOKEN, GITLAB_TOKEN};
+use crate::config::listener_secrets::GITLAB_TOKENS;
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
-use crate::config::{Config, Problem, Secret, SecretError};
+use crate::config::{Config, Problem, Secret, SecretError, signing_key};
 use crate::domain::printable::printable;
 use crate::http::expires_soon;
 use crate::run::{self, rest_client};
@@ -126,6 +128,11 @@ fn secrets(config: &Config) -> Vec<Item> {
     for list in config.secret_lists() {
         items.extend(list.missing().map(|missing| Item::new(list.key, Finding::Wrong(missing.to_owned()))));
         items.extend(list.secrets.iter().flat_map(|one| secret(list.key, one, list.fetch(one))));
+        if list.key == GITLAB_TOKENS {
+            items.extend(
+                list.secrets.iter().filter_map(|one| signing_token_among_tokens(one, &list.fetch(one).ok()?)),
+            );
+        }
     }
     if let Some(api) = &config.pagerduty.api {
         items.extend(secret(PAGERDUTY_TOKEN, &api.token, api.token.fetch(1)));
@@ -146,6 +153,13 @@ fn secrets(config: &Config) -> Vec<Item> {
     let unusable = unusable.iter().filter(|(key, _)| config.fetch_deployment_token(key).is_ok());
     items.extend(unusable.map(|(key, problem)| Item::new(*key, Finding::Wrong(without_key(problem, key)))));
     items
+}
+
+/// Warning about a signing token of GitLab where its secret tokens belong. Its signed webhooks are all refused.
+fn signing_token_among_tokens(secret: &Secret, value: &SecretString) -> Option<Item> {
+    signing_key(value.expose_secret())?;
+    let warning = format!("{secret} has a signing token (whsec_…): it belongs in gitlab.signing_secrets");
+    Some(Item::new(GITLAB_TOKENS, Finding::Warn(warning)))
 }
 
 /// Checks a secret, and warns if it is stored in an unsafe way.

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::instance::{Instance, MAX_WAIT, POLL_INTERVAL};
+use super::datadog::Datadog;
+use super::instance::{Instance, MAX_WAIT, METRICS, POLL_INTERVAL};
 use super::pagerduty_api::{PagerDutyApi, SUBSCRIPTION};
 use super::past;
 use super::story::{DEPLOYMENTS, DemoDeployment, GAP, GAP_CLOSED, LOST, STORY};
@@ -143,7 +144,11 @@ impl<'a> Day<'a> {
     }
 
     /// Has GitHub and GitLab tell of deployments, and an incident follow one of them.
-    pub(super) async fn tell_deployments(&mut self, forges: &Forges) -> anyhow::Result<()> {
+    pub(super) async fn tell_deployments(
+        &mut self,
+        forges: &Forges,
+        datadog: &Datadog,
+    ) -> anyhow::Result<()> {
         print_out(told::SAYS);
         for (forge, webhook) in TOLD {
             let event = forge.event(webhook)?;
@@ -169,7 +174,16 @@ impl<'a> Day<'a> {
         let last = failures.first().context("there is no failure")?;
         let (incident, cause) = (last.failure.incident.as_deref(), last.failure.deployment.as_deref());
         let cause = cause.context("the last failure is linked to no deployment")?;
-        print_out(format_args!("  {} was caused by {cause}\n", incident.unwrap_or_default()));
+        let incident = incident.unwrap_or_default();
+        print_out(format_args!("  {incident} was caused by {cause}"));
+        let mark = if datadog.mark_of(cause)? { "a change failure" } else { "no change failure" };
+        print_out(format_args!("  told Datadog: {cause} is {mark}"));
+        let events = datadog.events_of(last.failure.id.as_str());
+        ensure!(events == ["error", "ok"], "the events about the failure are {events:?}");
+        print_out(format_args!(
+            "  told Datadog's event intake about {incident}: {}\n",
+            events.join(", then ")
+        ));
         Ok(())
     }
 
@@ -260,7 +274,7 @@ impl<'a> Day<'a> {
     async fn forwarded(&mut self, prints: bool) -> anyhow::Result<Option<Timestamp>> {
         loop {
             let (rows, now) = (self.daemon.outbox().await?, self.clock.now());
-            let sent = rows.iter().filter(|row| row.state == RowState::Sent);
+            let sent = rows.iter().filter(|row| row.state == RowState::Sent && row.backend == METRICS);
             for row in sent.filter(|row| self.printed.insert(row.id) && prints) {
                 let incident = row.subject.id().trim_start_matches("pagerduty:");
                 let what = self.pipeline.known.get(incident).map_or(incident, String::as_str);

@@ -13,6 +13,7 @@ use glob::Pattern;
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 
+use super::datadog;
 use super::story::{CATALOG, STORY_CONFIG};
 use crate::Embedded;
 use crate::clock::Clock;
@@ -25,6 +26,8 @@ use crate::store::{FailurePage, ListedFailure, OutboxPage, OutboxRow, Story};
 
 /// Longest wait for an answer, and for all rows to be sent. A busy machine may need more than a few seconds.
 pub(super) const MAX_WAIT: Duration = Duration::from_mins(1);
+/// Name of the backend that is another copy of the program.
+pub(super) const METRICS: &str = "metrics";
 /// Pause between two looks at the outbox or the clock.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -153,14 +156,15 @@ pub(super) fn daemon_config(
     (secret, signing_token): (&Path, &Path),
     key: &Path,
     listen: Listen,
-    (backend, pagerduty_api): (&Instance, SocketAddr),
+    (backend, pagerduty_api, datadog): (&Instance, SocketAddr, SocketAddr),
 ) -> anyhow::Result<Config> {
     let key_file = key.to_string_lossy();
     let entry = format!(
-        "[[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{}\"\ndeployments = true\n\
+        "[[backend]]\nname = \"{METRICS}\"\nkind = \"datadog\"\nurl = \"http://{}\"\ndeployments = true\n\
          api_key = {{ file = {key_file:?} }}\napplication_key = {{ file = {key_file:?} }}\n",
         backend.daemon.public
     );
+    let datadog = datadog::entries(datadog, &key_file);
     let catalog = folder.join("catalog.yaml");
     std::fs::write(&catalog, CATALOG)?;
     let catalog = Pattern::escape(&catalog.to_string_lossy());
@@ -174,7 +178,8 @@ pub(super) fn daemon_config(
     let forges = format!(
         "[github]\nsigning_secrets = [{{ file = {secret_file:?} }}]\n[gitlab]\nsigning_secrets = [{{ file = {token_file:?} }}]\n"
     );
-    let mut config = Config::parse(&format!("{failure}\n{STORY_CONFIG}\n{entry}\n{api}\n{forges}"))?;
+    let mut config =
+        Config::parse(&format!("{failure}\n{STORY_CONFIG}\n{entry}\n{datadog}\n{api}\n{forges}"))?;
     config.server.listen = listen.public;
     config.admin.listen = listen.admin;
     config.events_api.keys = vec![secret_of(key)];

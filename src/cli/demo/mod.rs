@@ -6,6 +6,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use tokio::time::sleep;
 
+use self::datadog::Datadog;
 use self::day::Day;
 use self::instance::{
     Instance, Listen, POLL_INTERVAL, backend_config, daemon_config, is_taken, secret_of, write_secret,
@@ -28,6 +29,7 @@ use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{ListedFailure, Story};
 
+mod datadog;
 mod day;
 mod instance;
 mod pagerduty_api;
@@ -61,9 +63,10 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     let clock = ManualClock::at(Timestamp::parse(MORNING)?);
     let backend = Instance::start(backend_config(folder.path(), &secret, &key), clock.clone()).await?;
     let api = PagerDutyApi::start(clock.clone()).await?;
+    let datadog = Datadog::start().await?;
     let start = async |listen| {
-        let config =
-            daemon_config(folder.path(), (&secret, &signing_token), &key, listen, (&backend, api.address))?;
+        let others = (&backend, api.address, datadog.address);
+        let config = daemon_config(folder.path(), (&secret, &signing_token), &key, listen, others)?;
         Instance::start(config, clock.clone()).await
     };
     let daemon = match start(Listen::usual(options.listen)).await {
@@ -79,7 +82,7 @@ async fn show(options: &DemoOptions) -> anyhow::Result<()> {
     day.play().await?;
     day.lose_and_repair().await?;
     let (github, gitlab) = (secret_of(&secret).fetch(1)?, secret_of(&signing_token).fetch(1)?);
-    day.tell_deployments(&Forges { github, gitlab }).await?;
+    day.tell_deployments(&Forges { github, gitlab }, &datadog).await?;
     print_result(&daemon, &backend).await?;
     let dashboard = daemon.dashboard();
     if options.once {

@@ -11,7 +11,8 @@ use crate::sources::{github, gitlab};
 
 /// Introduction that is printed before this part of the story.
 pub(super) const SAYS: &str = "GitHub and GitLab tell of deployments by signed webhooks, without any work in the pipelines. A success in production\n\
-     counts, as the repository's name. A preview does not. Then an incident: its cause is the deployment before it.";
+     counts, as the repository's name. A preview does not. Then an incident: its cause is the deployment before it,\n\
+     which Datadog is told, and its event intake gets an alert that ends with the incident.";
 
 /// Webhooks about deployments, in the order in which they are sent.
 pub(super) const TOLD: [(Forge, &str); 5] = [

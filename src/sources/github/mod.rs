@@ -31,6 +31,13 @@ pub static SOURCE: Source = Source {
     parse: payload::stored,
 };
 
+/// End of messages about a webhook that was answered 503, without a token.
+const NOT_RESENT: &str = "GitHub does not send it again by itself: redeliver it within 3 days, under Recent Deliveries of the \
+    webhook's settings";
+/// End of these messages, with a token.
+const READ_FROM_API: &str =
+    "GitHub does not send it again by itself: its deployment is read from GitHub's API";
+
 /// GitHub's webhooks, as they are configured. `None` if they are off.
 pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Option<Webhooks> {
     let section = config.github.as_ref()?;
@@ -43,8 +50,8 @@ pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Option<Webhooks> 
         verifier: Box::new(SigningSecrets::new(secrets)),
         recognizes,
         refusal_text: refusal::refusal_text,
-        resend_sentence: "GitHub does not send it again by itself: redeliver it within 3 days, under Recent Deliveries of the \
-                          webhook's settings",
+        resend_sentence: if section.token.is_some() { READ_FROM_API } else { NOT_RESENT },
+        is_read_from_api: section.token.is_some(),
         advice_after_test: ping::advice,
     })
 }
@@ -53,7 +60,7 @@ pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Option<Webhooks> 
 const USER_AGENT_OF_WEBHOOKS: &[u8] = b"github-hookshot/";
 
 /// `true` if a request looks like GitHub's.
-fn recognizes(headers: &HeaderMap) -> bool {
+pub(super) fn recognizes(headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
     headers.contains_key(SIGNATURE_HEADER)
         || headers.contains_key("x-github-event")

@@ -29,6 +29,13 @@ pub static SOURCE: Source = Source {
     parse: payload::stored,
 };
 
+/// End of messages about a webhook that was answered 503, without a token.
+const NOT_RESENT: &str =
+    "GitLab does not send it again by itself: resend it under Recent events of the webhook's settings";
+/// End of these messages, with a token.
+const READ_FROM_API: &str =
+    "GitLab does not send it again by itself: its deployment is read from GitLab's API";
+
 /// GitLab's webhooks, as they are configured. `None` if they are off.
 pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Option<Webhooks> {
     let section = config.gitlab.as_ref()?;
@@ -41,13 +48,14 @@ pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Option<Webhooks> 
         verifier: Box::new(Secrets::new(signing, tokens)),
         recognizes,
         refusal_text: refusal::refusal_text,
-        resend_sentence: "GitLab does not send it again by itself: resend it under Recent events of the webhook's settings",
+        resend_sentence: if section.token.is_some() { READ_FROM_API } else { NOT_RESENT },
+        is_read_from_api: section.token.is_some(),
         advice_after_test: |_| None,
     })
 }
 
 /// `true` if a request looks like GitLab's.
-fn recognizes(headers: &HeaderMap) -> bool {
+pub(super) fn recognizes(headers: &HeaderMap) -> bool {
     let is_gitlab = |agent: &str| agent.starts_with("GitLab/");
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
     headers.contains_key("x-gitlab-event")

@@ -45,6 +45,7 @@ pub fn webhooks(config: &Config, secrets: &ListenerSecrets) -> Webhooks {
         recognizes,
         refusal_text: refusal::refusal_text,
         resend_sentence: "PagerDuty sends it again for 48 hours",
+        is_read_from_api: false,
         advice_after_test: |_| None,
     }
 }

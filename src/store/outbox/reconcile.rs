@@ -129,13 +129,17 @@ fn linked(
     evaluated: &Evaluated,
 ) -> rusqlite::Result<Option<Evaluated>> {
     const CAUSE: &str =
-        "SELECT deployment_id FROM failure f JOIN deployment d ON d.id = f.cause WHERE f.id = ?1";
+        "SELECT deployment_id, version FROM failure f JOIN deployment d ON d.id = f.cause WHERE f.id = ?1";
     if !destination.includes_cause() {
         return Ok(None);
     }
     let mut evaluated = evaluated.clone();
-    evaluated.failure.deployment =
-        session.prepare(CAUSE)?.query_row([row], |columns| columns.get(0)).optional()?;
+    let cause: Option<(String, Option<String>)> = session
+        .prepare(CAUSE)?
+        .query_row([row], |columns| Ok((columns.get(0)?, columns.get(1)?)))
+        .optional()?;
+    let (id, version) = cause.map_or((None, None), |(id, version)| (Some(id), version));
+    (evaluated.failure.deployment, evaluated.failure.deployment_version) = (id, version);
     Ok(Some(evaluated))
 }
 

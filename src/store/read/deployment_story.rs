@@ -25,7 +25,7 @@ use crate::store::facts::deployment::{StoredDeployment, of_id};
 use crate::store::outbox::desired::deployment_before;
 use crate::store::outbox::rows::action;
 use crate::store::state::failure::stored;
-use crate::store::state::source_deployment;
+use crate::store::state::source_deployment::{self, history_of};
 
 /// Present configuration, and the time.
 #[derive(Clone, Copy)]
@@ -45,7 +45,7 @@ pub struct DeploymentContext<'a> {
 pub struct DeploymentStory {
     /// The deployment.
     pub deployment: DeploymentView,
-    /// The events about it, in the order in which they were received. A deployment that was sent to the event API has
+    /// The events about it, in the order of their times. A deployment that was sent to the event API has
     /// none.
     pub events: Vec<ReceivedEvent>,
     /// Reasons for its values.
@@ -134,11 +134,14 @@ fn told_reasons(
 /// The events that told of a deployment.
 fn told_events(db: &Connection, told: Option<i64>) -> rusqlite::Result<Vec<ReceivedEvent>> {
     const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates, source
-        FROM source_deployment_event JOIN event ON event.id = event WHERE told = ?1 ORDER BY event.id";
-    match told {
-        Some(told) => received_events(db, SQL, told),
-        None => Ok(Vec::new()),
+        FROM source_deployment_event JOIN event ON event.id = event WHERE told = ?1
+        ORDER BY occurred_at_ns, event.id";
+    let Some(told) = told else { return Ok(Vec::new()) };
+    let (mut events, history) = (received_events(db, SQL, told)?, history_of(db, Some(told))?);
+    for event in &mut events {
+        event.state = history.as_ref().and_then(|history| history.state_in(&event.id));
     }
+    Ok(events)
 }
 
 /// Explains which backends have a deployment that does not count any more, and get no request to delete it.

@@ -6,10 +6,12 @@ use super::place::{Place, cursor, place};
 use super::reader::Reader;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
 use crate::domain::mark::RemediationKind;
+use crate::domain::source_deployment::matchable_tags;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::{FINISHED_AT, STORED, StoredDeployment, stored};
 use crate::store::outbox::desired::{failed, remediation_kind};
+use crate::store::state::source_deployment::history_of;
 
 /// Deployments to list, newest end first.
 #[derive(Debug, Clone, Default)]
@@ -125,7 +127,7 @@ fn listing_sql(filter: &DeploymentFilter) -> String {
 /// A stored deployment with its links to failures, and the kind of its remediation, if it has one.
 pub(super) fn view(
     db: &Connection,
-    StoredDeployment { row, deployment, origin, standing, .. }: StoredDeployment,
+    StoredDeployment { row, mut deployment, origin, standing, .. }: StoredDeployment,
     pending: PendingRule,
 ) -> rusqlite::Result<(DeploymentView, Option<RemediationKind>)> {
     const CAUSED: &str = "SELECT failure_id FROM failure WHERE cause = ?1 AND state IN ('open', 'completed')
@@ -134,6 +136,11 @@ pub(super) fn view(
         "SELECT failure_id FROM failure WHERE remediation = ?1 AND state IN ('open', 'completed')
         ORDER BY started_at_ns, id";
     let counts = standing.counts();
+    let history = if counts { None } else { history_of(db, origin.told)? };
+    if let Some(history) = &history {
+        // A duplicate is stored as it would count, so without the facts.
+        deployment.tags.extend(matchable_tags(&history.facts()));
+    }
     let failures = ids(db, CAUSED, row)?;
     let remediation = if failures.is_empty() { None } else { failed(db, row)? };
     let remediation = remediation.and_then(|failed| failed.remediation);
@@ -146,6 +153,7 @@ pub(super) fn view(
         is_rollback: counts && remediation_kind(db, &deployment)? == RemediationKind::Rollback,
         is_pending: counts && pending.is_pending(deployment.finished_at),
         ignored_because: standing.reason(),
+        has_ended: history.is_none_or(|history| history.has_ended()),
         deployment,
     };
     Ok((view, kind))

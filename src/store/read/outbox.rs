@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use super::backends::{BackendStatus, backend_statuses};
-use super::outbox_search::search;
+use super::outbox_search::{count, search};
 use super::reader::Reader;
 use crate::domain::deployment::Deployment;
 use crate::domain::forwarding::Subject;
@@ -18,6 +18,8 @@ use crate::store::outbox::rows::{RowState, row_state, subject};
 pub struct OutboxFilter {
     /// Only those in this state.
     pub state: Option<RowState>,
+    /// `true` if discarded rows are left out where no state is chosen.
+    pub hides_discarded: bool,
     /// Only those for this backend.
     pub backend: Option<String>,
     /// Only those after this row: [`OutboxPage::next`] of the previous page.
@@ -35,6 +37,9 @@ pub struct OutboxPage {
     pub next: Option<i64>,
     /// Status of every backend that ever got a request, or that rows wait for.
     pub backends: Vec<BackendStatus>,
+    /// Number of the discarded rows that were left out.
+    #[serde(skip)]
+    pub hidden: i64,
 }
 
 /// One revision of one failure, or of one deployment, for one backend.
@@ -110,14 +115,24 @@ impl Reader {
         let mut db = self.lock();
         // One snapshot of the store for all reads.
         let db = db.transaction()?;
-        let mut ids = search(&db, (filter.state, filter.backend.as_deref()), filter.after, one_more)?;
+        let backend = filter.backend.as_deref();
+        let hides = filter.hides_discarded && filter.state.is_none();
+        let hidden = if hides { count(&db, RowState::Discarded, backend)? } else { 0 };
+        let states: Vec<RowState> = match filter.state {
+            Some(state) => vec![state],
+            None if hidden > 0 => {
+                RowState::ALL.iter().copied().filter(|state| *state != RowState::Discarded).collect()
+            }
+            None => RowState::ALL.to_vec(),
+        };
+        let mut ids = search(&db, (&states, backend), filter.after, one_more)?;
         let has_more = ids.len() > filter.limit;
         ids.truncate(filter.limit);
         let next = ids.last().filter(|_| has_more).copied();
         let rows = ids.iter().map(|id| row(&db, *id)).collect::<Result<_, _>>()?;
         let mut backends = backend_statuses(&db)?;
         backends.retain(|status| filter.backend.as_ref().is_none_or(|name| status.backend == *name));
-        Ok(OutboxPage { rows, next, backends })
+        Ok(OutboxPage { rows, next, backends, hidden })
     }
 }
 

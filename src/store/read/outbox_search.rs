@@ -12,19 +12,19 @@ pub(super) const OF_BACKEND: &str =
 /// The next backend that has rows in a state. Searches the index once for each backend, not for each row.
 pub(super) const NEXT_BACKEND: &str = "SELECT min(backend) FROM outbox WHERE state = ?1 AND backend > ?2";
 
-/// The first rows after `after` that are in a state and belong to a backend, if one is given; at most `most`.
+/// The first rows after `after` that are in one of these states and belong to a backend, if one is given; at most `most`.
 pub(super) fn search(
     db: &Connection,
-    (state, backend): (Option<RowState>, Option<&str>),
+    (states, backend): (&[RowState], Option<&str>),
     after: i64,
     most: i64,
 ) -> rusqlite::Result<Vec<i64>> {
-    if state.is_none() && backend.is_none() {
+    if states.len() == RowState::ALL.len() && backend.is_none() {
         let mut statement = db.prepare_cached(IN_ORDER)?;
         return statement.query_map([after, most], |row| row.get(0))?.collect();
     }
     let mut found = Vec::new();
-    for state in RowState::ALL.iter().filter(|one| state.is_none_or(|state| state == **one)) {
+    for state in states {
         let backends = match backend {
             Some(backend) => vec![backend.to_owned()],
             None => backends(db, *state)?,
@@ -41,6 +41,19 @@ pub(super) fn search(
     found.sort_unstable();
     found.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     Ok(found)
+}
+
+/// Number of the rows in a state, of one backend if it is given.
+pub(super) fn count(db: &Connection, state: RowState, backend: Option<&str>) -> rusqlite::Result<i64> {
+    const COUNT: &str = "SELECT count(*) FROM outbox WHERE state = ?1 AND backend = ?2";
+    let backends = match backend {
+        Some(backend) => vec![backend.to_owned()],
+        None => backends(db, state)?,
+    };
+    let of_backend = |backend: &String| {
+        db.prepare_cached(COUNT)?.query_row([state.as_str(), backend], |row| row.get::<_, i64>(0))
+    };
+    backends.iter().map(of_backend).sum()
 }
 
 /// The backends that have rows in a state.
@@ -96,22 +109,22 @@ mod tests {
             .collect();
         let folder = tempfile::tempdir().unwrap();
         let db = store(folder.path(), &rows);
-        for state in states.iter().copied().map(Some).chain([None]) {
+        let each = states.iter().map(std::slice::from_ref);
+        for wanted in each.chain([states, &states[..4]]) {
             for backend in backends.into_iter().chain(["none"]).map(Some).chain([None]) {
                 let numbered = rows.iter().zip(1_i64..);
                 let expected = numbered.filter(|((of_state, of_backend), _)| {
-                    state.is_none_or(|state| state == *of_state)
-                        && backend.is_none_or(|backend| backend == *of_backend)
+                    wanted.contains(of_state) && backend.is_none_or(|backend| backend == *of_backend)
                 });
                 let expected: Vec<i64> = expected.map(|(_, id)| id).collect();
                 let (mut listed, mut after) = (Vec::new(), 0);
                 loop {
-                    let page = search(&db, (state, backend), after, 4).unwrap();
+                    let page = search(&db, (wanted, backend), after, 4).unwrap();
                     let Some(last) = page.last() else { break };
                     after = *last;
                     listed.extend(page);
                 }
-                assert_eq!(listed, expected, "{state:?} {backend:?}");
+                assert_eq!(listed, expected, "{wanted:?} {backend:?}");
             }
         }
     }

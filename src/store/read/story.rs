@@ -10,6 +10,7 @@ use super::forwarded::forwarded;
 use super::listing::ListedFailure;
 use super::marks::{mark_names, marks};
 use super::reader::Reader;
+use crate::domain::deployment_event::DeploymentState;
 use crate::domain::explain::{
     Why, explain, explain_cause, explain_remediation, explain_submission, links_of_other_configuration,
     only_mentioned, other_configuration,
@@ -82,6 +83,9 @@ pub struct ReceivedEvent {
     pub duplicates: i64,
     /// Name of the source that told it.
     pub source: String,
+    /// State that a deployment came into. `None` if the event is about no deployment, or tells no more than others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<DeploymentState>,
 }
 
 impl ReceivedEvent {
@@ -335,6 +339,7 @@ pub(super) fn received_events(
                 received_at: Timestamp::from_nanos(row.get(3)?),
                 duplicates: row.get(4)?,
                 source: row.get(5)?,
+                state: None,
             })
         })?
         .collect()

@@ -106,6 +106,16 @@ pub(in crate::store) fn of_row(
     db.prepare_cached(SQL)?.query_row([row], |row| read_row(db, sources, row)).optional()
 }
 
+/// The history of the deployment of a source in this row. `None`: there is none, or it is damaged.
+pub(in crate::store) fn history_of(
+    db: &Connection,
+    row: Option<i64>,
+) -> rusqlite::Result<Option<DeploymentHistory>> {
+    const SQL: &str = "SELECT history FROM source_deployment WHERE id = ?1";
+    let json: Option<String> = db.prepare_cached(SQL)?.query_row([row], |row| row.get(0)).optional()?;
+    Ok(json.and_then(|json| from_json(&json).ok()))
+}
+
 /// The next deployments of sources after this row.
 pub(super) fn after_row(
     db: &Connection,

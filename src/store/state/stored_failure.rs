@@ -121,6 +121,7 @@ impl<'a> From<&'a Failure> for StoredFailure<'a> {
             attribution,
             flags,
             deployment,
+            deployment_version: _,
         } = failure;
         Self {
             id: Cow::Borrowed(id),
@@ -180,6 +181,7 @@ impl From<StoredFailure<'_>> for Failure {
             attribution: stored.attribution.into_owned(),
             flags: stored.flags.into_owned(),
             deployment: stored.deployment.map(Cow::into_owned),
+            deployment_version: None,
         }
     }
 }

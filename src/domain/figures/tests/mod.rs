@@ -84,6 +84,7 @@ fn failure(id: &str, started: Timestamp, finished: Option<Timestamp>) -> Failure
         attribution: "as sent".to_owned(),
         flags: Vec::new(),
         deployment: None,
+        deployment_version: None,
     }
 }
 

@@ -39,7 +39,7 @@ fn line(view: &DeploymentView) -> String {
     let in_cell = |(_, of): (_, fn(&DeploymentView) -> FieldValue<'_>)| match of(view) {
         FieldValue::Text(text) => text.map(cell).unwrap_or_default(),
         FieldValue::Texts(texts) => cell(&texts.join("; ")),
-        FieldValue::Time(time) => time.to_string(),
+        FieldValue::Time(time) => time.map(|time| time.to_string()).unwrap_or_default(),
         FieldValue::Flag(flag) => flag.to_string(),
     };
     FIELDS.map(in_cell).join(",") + "\r\n"

@@ -55,7 +55,7 @@ fn results(site: &Site, query: &DeploymentsPageQuery, rows: &DeploymentRows) -> 
         file: Some(site.link("deployments.csv") + &query.link(None)),
     };
     let table = if query.ignored {
-        rows.ignored_table(site, "Deployments that do not count, latest end first")
+        rows.ignored_table(site, "Deployments that do not count, latest event first")
     } else {
         rows.table(site, "Deployments, latest end first")
     };

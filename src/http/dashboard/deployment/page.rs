@@ -198,8 +198,11 @@ fn summary(site: &Site, data: &DeploymentData) -> Markup {
         ("Env", text(safe_text(&deployment.env))),
         ("Team", links::team(site, deployment.team.as_deref())),
         ("Started", site.zone().second(deployment.started_at)),
-        ("Ended", site.zone().second(deployment.finished_at)),
-        ("Took", text(took(deployment))),
+        (
+            "Ended",
+            html! { @match view.finished_at() { Some(at) => { (site.zone().second(at)) } None => { (NO_DATA) } } },
+        ),
+        ("Took", text(if view.has_ended { took(deployment) } else { NO_DATA.to_owned() })),
         ("Source", text(source(&view.source))),
         (
             "Received",

@@ -165,6 +165,7 @@ mod tests {
             received_at: at(time),
             duplicates: 0,
             source: "pagerduty".to_owned(),
+            state: None,
         }
     }
 

@@ -81,6 +81,7 @@ pub(in crate::http) async fn list(
         backends.sort();
         backends.dedup();
         let filter = OutboxFilter {
+            hides_discarded: false,
             state: query.state,
             backend: query.backend.clone(),
             after: query.cursor,

@@ -67,7 +67,7 @@ impl DeploymentRows {
             div.card {
                 table.cards {
                     caption.hidden { (caption) }
-                    thead { tr { th scope="col" { "Deployment" } th scope="col" { "Env" } th scope="col" { "Ended" }
+                    thead { tr { th scope="col" { "Deployment" } th scope="col" { "Env" } th scope="col" { "Last event" }
                         th scope="col" { "Source" } th scope="col" { "Reason" } th scope="col" { "Facts" } } }
                     tbody { @for view in &self.page.deployments { (ignored_row(site, view)) } }
                 }
@@ -82,7 +82,7 @@ fn ignored_row(site: &Site, view: &DeploymentView) -> Markup {
         tr {
             th scope="row" { (links::known_deployment(site, deployment)) }
             td data-label="Env" { (safe_text(&deployment.env)) }
-            td.time data-label="Ended" { (site.zone().minute(deployment.finished_at)) }
+            td.time data-label="Last event" { (site.zone().minute(deployment.finished_at)) }
             td data-label="Source" { (source(&view.source)) }
             td data-label="Reason" { (text_or_dash(view.ignored_because.as_ref())) }
             td data-label="Facts" { @for told in &deployment.tags { div { (safe_text(told)) } } }

@@ -22,6 +22,7 @@ pub(in crate::http::dashboard) fn event_table(
                 tr {
                     th scope="row" {
                         (safe_text(&event.event_type))
+                        @if let Some(state) = event.state { ": " (state.in_words()) }
                         @if was_read(event) {
                             span.quiet { " read, no webhook" }
                         }
