@@ -85,9 +85,10 @@ fn list(options: &QuarantineOptions, reader: &Reader) -> Result<(), CommandError
     Ok(())
 }
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [Column; 6] = [
     Column::number("ID"),
     Column::text("RECEIVED"),
+    Column::text("SOURCE").droppable(3),
     Column::number("BYTES").droppable(2),
     Column::text("DELIVERY").cut_to(12).droppable(1),
     Column::text("REASON").wrapped_to(24),
@@ -104,6 +105,7 @@ fn print(page: &QuarantinePage) {
             vec![
                 row.id.to_string(),
                 second(row.received_at),
+                row.source.clone(),
                 row.bytes.to_string(),
                 or_dash(row.delivery_id.as_ref()),
                 row.reason.clone(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::deployment::Deployment;
+use super::import::IMPORTED;
 use super::source_name::SourceName;
 use super::timestamp::Timestamp;
 
@@ -33,6 +34,11 @@ impl DeploymentView {
     /// `true` if it caused a failure that counts.
     pub const fn has_failed(&self) -> bool {
         !self.failures.is_empty()
+    }
+
+    /// `true` if it was imported from another system, and not sent here since.
+    pub fn is_imported(&self) -> bool {
+        self.source == SourceName::API && self.deployment.tags.contains(IMPORTED)
     }
 
     /// The end. `None` if it has not ended.

@@ -9,6 +9,7 @@ use super::failure::{Evaluated, Failure, FailureState, Flag};
 use super::figures::DeployedElsewhere;
 use super::history::NamedIn;
 use super::id::IncidentId;
+use super::import::IMPORTED;
 use super::link::{Cause, LinkQuery, LinkReason, MatchedBy, NotUsed};
 use super::mark::RemediationKind;
 use super::merge::{Group, MergeEffect, Merges};
@@ -145,7 +146,9 @@ pub fn explain_mark_name(backend: &str, because: String) -> Why {
 
 /// Explains a failure that was sent to the event API.
 pub fn explain_submission(submission: &Submission, policy: &Policy) -> (Evaluated, Vec<Why>) {
-    const AS_SENT: &str = "as it was sent to the event API";
+    let is_imported = submission.tags.contains(IMPORTED);
+    let as_sent =
+        if is_imported { "as it was imported from Datadog" } else { "as it was sent to the event API" };
     let evaluated = submission.evaluate(policy);
     let failure = &evaluated.failure;
     let (value, because) = match (submission.verdict(policy), submission.ruling(policy)) {
@@ -155,12 +158,12 @@ pub fn explain_submission(submission: &Submission, policy: &Policy) -> (Evaluate
         (RuleVerdict::Counts, _) => ("yes", "no rule ignores it".to_owned()),
     };
     let counts = why("counts", value, because);
-    let mut reasons = vec![why("state", failure.state.as_str(), AS_SENT)];
-    reasons.push(why("started_at", failure.started_at.to_string(), AS_SENT));
-    reasons.extend(failure.finished_at.map(|at| why("finished_at", at.to_string(), AS_SENT)));
+    let mut reasons = vec![why("state", failure.state.as_str(), as_sent)];
+    reasons.push(why("started_at", failure.started_at.to_string(), as_sent));
+    reasons.extend(failure.finished_at.map(|at| why("finished_at", at.to_string(), as_sent)));
     reasons.push(counts);
-    reasons.push(why("services", names(&failure.services), AS_SENT));
-    reasons.push(why("team", failure.team.as_deref().unwrap_or("-"), AS_SENT));
+    reasons.push(why("services", names(&failure.services), as_sent));
+    reasons.push(why("team", failure.team.as_deref().unwrap_or("-"), as_sent));
     reasons.extend(failure.flags.iter().map(|flag| why("flag", flag.as_str(), meaning(*flag))));
     (evaluated, reasons)
 }

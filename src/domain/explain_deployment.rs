@@ -68,6 +68,11 @@ pub fn explain_forwarded(backend: &str, state: &str, revision: i64, attempts: u3
     why("forwarded", format!("{backend}: {state}"), format!("revision {revision}, {attempts} {times}"))
 }
 
+/// Explanation for a deployment that was imported.
+pub fn imported() -> Why {
+    why("forwarded", "-", "it was imported from Datadog; backends are not told")
+}
+
 /// Explanation for a deployment that no backend was told of.
 pub fn not_forwarded() -> Why {
     why(
@@ -84,7 +89,11 @@ const fn yes_or_no(is_so: bool) -> &'static str {
 
 fn source(facts: ExplainedDeployment<'_>) -> Why {
     let source = &facts.view.source;
-    let by = if *source == SourceName::API { "sent to the event API" } else { "reported by this source" };
+    let by = match *source == SourceName::API {
+        true if facts.view.is_imported() => "imported from Datadog",
+        true => "sent to the event API",
+        false => "reported by this source",
+    };
     let at = match facts.received_at {
         Some(at) => format!("its present values were first received at {at}"),
         None => "an older version of the program stored it, without the time".to_owned(),
@@ -95,6 +104,7 @@ fn source(facts: ExplainedDeployment<'_>) -> Why {
 fn counts(view: &DeploymentView) -> Why {
     match &view.ignored_because {
         Some(because) => why("counts", "no", because.as_str()),
+        None if view.is_imported() => why("counts", "yes", "every deployment that is imported counts"),
         None if view.source == SourceName::API => {
             why("counts", "yes", "every deployment that is sent to the event API counts")
         }

@@ -1,12 +1,12 @@
 //! Reasons for the values of a deployment of a source, from its events and the configuration.
 
 use super::deployment_history::{DeploymentHistory, Moment};
-use super::deployment_outcome::decide;
+use super::deployment_outcome::{DeploymentOutcome, decide};
 use super::explain::{Why, why};
 use super::id::SourceDeploymentId;
 use super::policy::Policy;
 use super::rule::RuleAction;
-use super::source_deployment::matchable_facts;
+use super::source_deployment::{is_matched, matchable_facts};
 
 /// Explains a deployment of a source: its state, its times, the table that decides, and the facts that tables match.
 pub fn explain_source_deployment(
@@ -23,7 +23,14 @@ pub fn explain_source_deployment(
     reasons.push(table(id, history, policy));
     let facts = history.facts();
     reasons.extend(matchable_facts(&facts).map(|(key, value)| {
-        why("fact", format!("{key}: {value}"), "its source says so; a [[deployment]] table can match it")
+        let because = if is_matched(&key) {
+            "its source says so; a [[deployment]] table can match it".to_owned()
+        } else {
+            format!(
+                "its source says so; services, env, version and team of a [[deployment]] table can take it as {{{key}}}"
+            )
+        };
+        why("fact", format!("{key}: {value}"), because)
     }));
     reasons
 }
@@ -37,16 +44,28 @@ fn moment(about: &str, moment: &Moment<'_>) -> Why {
 }
 
 fn table(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Policy) -> Why {
-    match decide(id, history, policy).table {
-        Some(table) => {
-            let action = match table.action {
-                RuleAction::Count => "counts",
-                RuleAction::Ignore => "ignores",
+    let decided = decide(id, history, policy);
+    match (decided.table, decided.outcome) {
+        (Some(table), outcome) => {
+            let does = match (table.action, outcome) {
+                (RuleAction::Ignore, _) => "ignores the deployment".to_owned(),
+                (RuleAction::Count, DeploymentOutcome::Counted(_)) => "counts the deployment".to_owned(),
+                (RuleAction::Count, DeploymentOutcome::NotCounted(reason)) => {
+                    format!("would count the deployment, but {reason}")
+                }
             };
-            let because = format!("the first [[deployment]] table that matches; it {action} the deployment");
-            why("table", table.name.as_str(), because)
+            why(
+                "table",
+                table.name.as_str(),
+                format!("the first [[deployment]] table that matches; it {does}"),
+            )
         }
-        None => why(
+        (None, DeploymentOutcome::NotCounted(reason)) => why(
+            "table",
+            "-",
+            format!("no [[deployment]] table matches, so only production would count, but {reason}"),
+        ),
+        (None, DeploymentOutcome::Counted(_)) => why(
             "table",
             "-",
             "no [[deployment]] table matches: production counts, as the services whose [[service]] entry has the \

@@ -26,11 +26,18 @@ pub struct ForwardingFacts<'a> {
     pub waiting: &'a [UntriedRevision],
     /// The backends that are configured.
     pub backend_entries: &'a [BackendEntry],
+    /// `true` if it was imported from another system.
+    pub is_imported: bool,
 }
 
 /// One sentence for each reason why the failure was not sent to a backend. Empty if it was sent to all.
 pub fn not_forwarded(known: ForwardingFacts<'_>, now: Timestamp) -> Vec<String> {
-    let ForwardingFacts { failure, in_outbox, waiting, backend_entries } = known;
+    let ForwardingFacts { failure, in_outbox, waiting, backend_entries, is_imported } = known;
+    if is_imported && in_outbox.is_empty() && waiting.is_empty() {
+        return vec![
+            "Not sent to any backend: it was imported from Datadog, and backends are not told.".to_owned(),
+        ];
+    }
     let mut sentences: Vec<String> =
         waiting.iter().map(|waiting| waits(waiting, backend_entries, now)).collect();
     let any_takes_open = backend_entries.iter().any(|entry| entry.failures == FailuresSent::OpenToo);
@@ -168,6 +175,7 @@ mod tests {
             in_outbox: &in_outbox,
             waiting: &waiting,
             backend_entries: &backend_entries,
+            is_imported: false,
         };
         insta::assert_snapshot!(not_forwarded(known, NOW).join("\n"), @r"
         Not sent to backend settles yet: it waits for failure.settle, until 2027-01-15T08:05:00Z.
@@ -184,6 +192,8 @@ mod tests {
             not_forwarded(no_backend, NOW),
             ["Not sent to any backend: no [[backend]] is configured."]
         );
+        let imported = ForwardingFacts { is_imported: true, ..no_backend };
+        assert!(not_forwarded(imported, NOW)[0].contains("imported from Datadog"));
         let mut open = failure.clone();
         open.state = FailureState::Open;
         let takes_open = [BackendEntry { failures: FailuresSent::OpenToo, ..entry("events", &[], &[], &[]) }];

@@ -72,6 +72,11 @@ pub fn matchable_tags(facts: &DeploymentFacts) -> BTreeSet<String> {
     matchable_facts(facts).map(|(key, value)| format!("{key}:{value}")).collect()
 }
 
+/// `true` if a table can match a fact, `false` if it can only name it in a placeholder.
+pub fn is_matched(fact: &str) -> bool {
+    fact != "tier" && !fact.starts_with("payload.")
+}
+
 /// The facts that a `[[deployment]]` table can match or name, by its keys and placeholders.
 pub fn matchable_facts(facts: &DeploymentFacts) -> impl Iterator<Item = (String, &str)> {
     let texts = [

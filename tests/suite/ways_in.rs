@@ -72,9 +72,17 @@ async fn what_does_not_count_is_listed_with_its_reason_and_counts_later() {
     let daemon = Daemon::start(CONFIGURATION).await;
     hooks::deliver_github(&daemon, &hooks.github("in_progress", 7, "10:01:05"), "accepted").await;
     assert_eq!(reason(&daemon).await, "it has not ended: it is in progress");
+    let running = daemon.get("/api/v1/deployments?ignored=true").await.json()["deployments"][0].clone();
+    assert_eq!(running["started_at"], "2026-11-01T10:01:05Z");
+    assert_eq!(running["finished_at"], Value::Null, "it runs");
     hooks::deliver_github(&daemon, &hooks.github("failure", 7, "10:02:00"), "accepted").await;
     assert_eq!(reason(&daemon).await, "it failed");
     assert!(ids(&daemon, "").await.is_empty());
+    let failed = daemon.get("/api/v1/deployments?ignored=true").await.json()["deployments"][0].clone();
+    assert_eq!(
+        (&failed["started_at"], &failed["finished_at"]),
+        (&json!("2026-11-01T10:01:05Z"), &json!("2026-11-01T10:02:00Z"))
+    );
     hooks::deliver_github(&daemon, &hooks.github("success", 7, "10:03:30"), "accepted").await;
     assert_eq!(ids(&daemon, "").await, ["github:github.com:deployment:7"]);
     assert!(ids(&daemon, "?ignored=true").await.is_empty());
@@ -213,6 +221,58 @@ async fn a_changed_table_applies_to_the_past_by_reevaluate() {
     let told = again.iter().filter(|line| line.starts_with("POST") && line.contains("deployment:7"));
     assert_eq!(told.count(), 1, "{again:?}");
     assert!(again.iter().any(|line| line.starts_with("PATCH")), "{again:?}");
+}
+
+const STAGING: &str = "[[deployment]]\nname = \"staging, too\"\nenvironment = [\"staging\"]\n";
+
+/// Whatever `reevaluate` says of a deployment is what the listing says afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn reevaluate_knows_duplicates_and_keeps_the_time_of_receipt() {
+    let git = json!({ "commit_sha": hooks::commit(7), "repository_url": "https://github.com/acme/checkout" });
+    let by_pipeline = json!({ "id": "pipeline:run-number-7", "service": "checkout", "started_at": "2026-11-01T10:00:00Z", "git": git });
+    let daemon = Daemon::start(CONFIGURATION).await;
+    deploy(&daemon, "v7", "10:00", by_pipeline).await;
+    let mut hooks = Hooks::default();
+    for (state, number, at) in [("success", 7, "10:03:30"), ("success", 8, "12:00:00")] {
+        let mut event: Value = serde_json::from_str(&hooks.github(state, number, at)).unwrap();
+        event["deployment"]["environment"] = "staging".into();
+        event["deployment"]["production_environment"] = false.into();
+        event["deployment"]["created_at"] = format!("2026-11-01T{at}Z").into();
+        event["deployment_status"]["environment"] = "staging".into();
+        hooks::deliver_github(&daemon, &event.to_string(), "accepted").await;
+    }
+    let why = async |daemon: &Daemon| {
+        let story = daemon.get("/api/v1/deployments/github:github.com:deployment:8").await.json();
+        let source = story["why"].as_array().unwrap().iter().find(|why| why["about"] == "source");
+        source.unwrap()["because"].as_str().unwrap().to_owned()
+    };
+    let before = why(&daemon).await;
+    assert!(before.contains("first received at 2026"), "{before}");
+
+    let today = format!("{CONFIGURATION}{STAGING}");
+    let daemon = daemon.restart(&today).await;
+    daemon.clock.advance(std::time::Duration::from_hours(5));
+    let program = Program::of(&daemon);
+    let planned = stdout(&program.run(&today, &["reevaluate", "--dry-run"]));
+    insta::assert_snapshot!(planned);
+    let done = stdout(&program.run(&today, &["reevaluate"]));
+    assert_eq!(done.replace("changed.", "would change."), planned);
+    assert_eq!(reason(&daemon).await, "it is the same deployment as pipeline:run-number-7");
+    assert_eq!(ids(&daemon, "").await, ["github:github.com:deployment:8", "pipeline:run-number-7"]);
+    assert_eq!(why(&daemon).await, before, "the same events");
+    let again = stdout(&program.run(&today, &["reevaluate"]));
+    assert!(again.contains("0 of 2 deployments"), "{again}");
+
+    // A second name for the service: the row without a service in its id goes.
+    let two = format!(
+        "{today}[[service]]\npagerduty = \"Checkout API\"\nservices = [\"checkout\", \"cart\"]\nrepository_url = \"https://github.com/acme/checkout\"\n"
+    );
+    let daemon = daemon.restart(&two).await;
+    let program = Program::of(&daemon);
+    let planned = stdout(&program.run(&two, &["reevaluate", "--dry-run"]));
+    insta::assert_snapshot!(planned);
+    let done = stdout(&program.run(&two, &["reevaluate"]));
+    assert_eq!(done.replace("changed.", "would change."), planned);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,6 +88,15 @@ pub(in crate::store) struct DeployedCommit {
     pub(in crate::store) env: String,
 }
 
+impl DeployedCommit {
+    /// Commit of a deployment. `None` if it has none.
+    pub(in crate::store) fn of(deployment: &Deployment) -> Option<Self> {
+        let Deployment { service, env, commit_sha, .. } = deployment;
+        let commit_sha = commit_sha.as_ref()?.to_ascii_lowercase();
+        Some(Self { commit_sha, service: service.clone(), env: env.clone() })
+    }
+}
+
 /// Deployments of a commit that were saved.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) struct TouchedCommit {
@@ -132,10 +141,8 @@ impl Changes {
 
     /// Has the deployments of the commit compared at the end of the transaction.
     pub(in crate::store) fn touch_commit(&mut self, deployment: &Deployment, now: Timestamp) {
-        let Deployment { service, env, started_at, .. } = deployment;
-        let Some(commit_sha) = &deployment.commit_sha else { return };
-        let commit_sha = commit_sha.to_ascii_lowercase();
-        let key = DeployedCommit { commit_sha, service: service.clone(), env: env.clone() };
+        let Some(key) = DeployedCommit::of(deployment) else { return };
+        let started_at = &deployment.started_at;
         let touched =
             self.commits.entry(key).or_insert(TouchedCommit { first: *started_at, last: *started_at, now });
         touched.first = touched.first.min(*started_at);

@@ -61,7 +61,7 @@ impl Standing {
 }
 
 /// A deployment as it is stored.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::store) struct StoredDeployment {
     /// Number of its row.
     pub(in crate::store) row: i64,
@@ -118,7 +118,18 @@ pub(in crate::store) fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDeployme
 pub(in crate::store) fn save(
     session: &mut Session<'_>,
     deployment: &Deployment,
+    reasons: (&Origin, &Standing),
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    save_received(session, deployment, reasons, now, now)
+}
+
+/// Saves a deployment at `now` that was received earlier, as [`save`] does.
+pub(in crate::store) fn save_received(
+    session: &mut Session<'_>,
+    deployment: &Deployment,
     (origin, standing): (&Origin, &Standing),
+    received_at: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT INTO stored_deployment
@@ -143,7 +154,7 @@ pub(in crate::store) fn save(
         deployment.commit_sha.as_deref().map(str::to_ascii_lowercase),
         to_json(deployment)?,
         deployment.version.as_deref().map(version_key),
-        now.as_nanos(),
+        received_at.as_nanos(),
         origin.source.as_str(),
         origin.told,
         standing.counts(),

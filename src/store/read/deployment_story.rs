@@ -11,7 +11,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
 use crate::domain::explain::Why;
 use crate::domain::explain_deployment::{
-    CausedLink, ExplainedDeployment, explain_deployment, explain_forwarded, not_forwarded,
+    CausedLink, ExplainedDeployment, explain_deployment, explain_forwarded, imported, not_forwarded,
 };
 use crate::domain::explain_source_deployment::{
     decided_under_other_configuration, explain_source_deployment, never_told, still_there,
@@ -24,6 +24,7 @@ use crate::store::engine::error::ReadError;
 use crate::store::facts::deployment::{StoredDeployment, of_id};
 use crate::store::outbox::desired::deployment_before;
 use crate::store::outbox::rows::action;
+use crate::store::state::changed_deployments;
 use crate::store::state::failure::stored;
 use crate::store::state::source_deployment::{self, history_of};
 
@@ -97,6 +98,7 @@ fn story(
             why.extend(explain_all(told));
             why.extend(still_told(db, row)?);
         }
+        (true, []) if view.is_imported() => why.push(imported()),
         (true, told) => why.extend(explain_all(told)),
     }
     why.extend(marks(db, row)?);
@@ -125,7 +127,7 @@ fn told_reasons(
     };
     let Some(history) = &told.history else { return Ok(Vec::new()) };
     let mut reasons = explain_source_deployment(&told.id, history, context.policy);
-    if !source_deployment::changes(db, &told, context.policy)?.is_empty() {
+    if !changed_deployments::of_all(db, context.sources, &[told], context.policy)?.is_empty() {
         reasons.push(decided_under_other_configuration());
     }
     Ok(reasons)

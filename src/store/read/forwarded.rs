@@ -4,7 +4,10 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::forwarding::Action;
+use crate::domain::import::IMPORTED;
+use crate::store::facts::deployment::of_row;
 use crate::store::outbox::rows::{RowState, action, row_state};
+use crate::store::state::stored_failure::details;
 
 /// Progress of forwarding a failure to one backend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +55,15 @@ impl ForwardState {
     }
 }
 
-/// The latest revision of a failure for each backend, without repeats.
+/// The latest revision of a failure for each backend, without repeats. None of an import, of which backends are not told.
 pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<Forwarded>> {
     const SQL: &str = "SELECT backend, revision, state, attempts, action FROM outbox
         WHERE failure = ?1 AND state <> 'superseded' AND repeats = 0 ORDER BY backend, revision, id";
-    latest(db, SQL, failure)
+    const DETAILS: &str = "SELECT details FROM failure WHERE id = ?1";
+    latest(db, SQL, failure, || {
+        let json: Option<String> = db.prepare_cached(DETAILS)?.query_row([failure], |row| row.get(0))?;
+        Ok(details(json.as_deref())?.tags.iter().any(|tag| tag == IMPORTED))
+    })
 }
 
 /// The latest revision of a deployment itself (not of its mark) for each backend, without repeats.
@@ -64,17 +71,28 @@ pub(super) fn forwarded_deployment(db: &Connection, deployment: i64) -> rusqlite
     const SQL: &str = "SELECT backend, revision, state, attempts, action FROM outbox
         WHERE deployment = ?1 AND topic = 'deployment' AND state <> 'superseded' AND repeats = 0
         ORDER BY backend, revision, id";
-    latest(db, SQL, deployment)
+    latest(db, SQL, deployment, || {
+        Ok(of_row(db, deployment)?.is_some_and(|deployment| deployment.tags.contains(IMPORTED)))
+    })
 }
 
-/// The last row of each backend among those that a query finds.
-fn latest(db: &Connection, sql: &str, subject: i64) -> rusqlite::Result<Vec<Forwarded>> {
+/// The last row of each backend among those that a query finds, without the rows that an import has discarded.
+fn latest(
+    db: &Connection,
+    sql: &str,
+    subject: i64,
+    is_imported: impl Fn() -> rusqlite::Result<bool>,
+) -> rusqlite::Result<Vec<Forwarded>> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([subject])?;
     let mut all: Vec<Forwarded> = Vec::new();
     while let Some(row) = rows.next()? {
-        let state = ForwardState::of(row_state(row, 2)?, action(row, 4)?);
-        let (backend, revision, attempts) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        let (state, attempts) = (row_state(row, 2)?, row.get(3)?);
+        if state == RowState::Discarded && attempts == 0 && is_imported()? {
+            continue;
+        }
+        let state = ForwardState::of(state, action(row, 4)?);
+        let (backend, revision) = (row.get(0)?, row.get(1)?);
         let forwarded = Forwarded { backend, revision, state, attempts };
         match all.last_mut().filter(|last| last.backend == forwarded.backend) {
             Some(last) => *last = forwarded,

@@ -31,6 +31,8 @@ pub struct QuarantineRow {
     pub reason: String,
     /// Length of the body in bytes.
     pub bytes: u32,
+    /// Name of the source that sent it.
+    pub source: String,
 }
 
 /// A body in quarantine, whole.
@@ -74,7 +76,7 @@ impl Reader {
     /// Bodies in quarantine after the row `after`, at most `limit`.
     pub fn quarantine(&self, after: i64, limit: usize) -> Result<QuarantinePage, ReadError> {
         const SQL: &str =
-            "SELECT id, received_at_ns, delivery_id, reason, CAST(length(body) AS BIGINT) FROM quarantine
+            "SELECT id, received_at_ns, delivery_id, reason, CAST(length(body) AS BIGINT), source FROM quarantine
             WHERE id > ?1 ORDER BY id LIMIT ?2";
         let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let db = self.lock();
@@ -88,11 +90,13 @@ impl Reader {
 
     /// One body in quarantine, whole. `None` if there is no such row.
     pub fn quarantined(&self, id: i64) -> Result<Option<Quarantined>, ReadError> {
-        const SQL: &str = "SELECT id, received_at_ns, delivery_id, reason, CAST(length(body) AS BIGINT), body FROM quarantine
+        const SQL: &str =
+            "SELECT id, received_at_ns, delivery_id, reason, CAST(length(body) AS BIGINT), source, body
+            FROM quarantine
             WHERE id = ?1";
         let db = self.lock();
         let whole = |columns: &Row<'_>| {
-            let body = match String::from_utf8(columns.get(5)?) {
+            let body = match String::from_utf8(columns.get(6)?) {
                 Ok(text) => QuarantinedBody::Text(text),
                 Err(error) => QuarantinedBody::Base64(STANDARD.encode(error.as_bytes())),
             };
@@ -109,5 +113,6 @@ fn listed(columns: &Row<'_>) -> rusqlite::Result<QuarantineRow> {
         delivery_id: columns.get(2)?,
         reason: columns.get(3)?,
         bytes: columns.get(4)?,
+        source: columns.get(5)?,
     })
 }

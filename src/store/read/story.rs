@@ -19,6 +19,7 @@ use crate::domain::failure::Evaluated;
 use crate::domain::figures::DeployedElsewhere;
 use crate::domain::forwarding::BackendEntry;
 use crate::domain::id::{FailureId, IncidentId};
+use crate::domain::import::IMPORTED;
 use crate::domain::link::{Cause, LinkQuery};
 use crate::domain::not_forwarded::{ForwardingFacts, UntriedRevision, not_forwarded};
 use crate::domain::policy::Policy;
@@ -84,7 +85,7 @@ pub struct ReceivedEvent {
     /// Name of the source that told it.
     pub source: String,
     /// State that a deployment came into. `None` if the event is about no deployment, or tells no more than others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub state: Option<DeploymentState>,
 }
 
@@ -141,6 +142,8 @@ fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlit
         let view = StoredForm { failure: columns.get(0)?, details: columns.get(1)? };
         Ok((view, StoredLinks::of(columns, 2)?))
     })?;
+    let tags = details(stored.details.as_deref())?.tags;
+    let is_imported = tags.iter().any(|tag| tag == IMPORTED);
     let mut linked = Vec::new();
     let failure = match &stored.failure {
         Some(text) => {
@@ -155,7 +158,7 @@ fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlit
     };
     let mut why = why(&Incidents { db, sources: context.sources }, row, &stored, context.policy)?;
     why.extend(linked);
-    let not_forwarded = read.not_forwarded(failure.as_ref(), context)?;
+    let not_forwarded = read.not_forwarded(failure.as_ref(), is_imported, context)?;
     let related_changes = related_changes::of_failure(db, id)?;
     let (events, attempts) = (read.events()?, read.attempts()?);
     let deployment_names = deployment_names(db, links)?;
@@ -294,6 +297,7 @@ impl FailureRows<'_> {
     fn not_forwarded(
         &self,
         listed: Option<&ListedFailure>,
+        is_imported: bool,
         context: StoryContext<'_>,
     ) -> rusqlite::Result<Vec<String>> {
         const SQL: &str = "SELECT backend, revision, due_at_ns FROM outbox WHERE failure = ?1 AND repeats = 0
@@ -311,7 +315,13 @@ impl FailureRows<'_> {
         let failure = listed.map(|listed| &listed.failure);
         let StoryContext { backend_entries, now, .. } = context;
         Ok(not_forwarded(
-            ForwardingFacts { failure, in_outbox: &in_outbox, waiting: &waiting, backend_entries },
+            ForwardingFacts {
+                failure,
+                in_outbox: &in_outbox,
+                waiting: &waiting,
+                backend_entries,
+                is_imported,
+            },
             now,
         ))
     }

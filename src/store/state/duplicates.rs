@@ -4,6 +4,8 @@
 //! decided again at the end of the transaction. So the result does not depend on the order of arrival, and a duplicate
 //! counts once the other one is gone.
 
+use std::ops::RangeInclusive;
+
 use rusqlite::{Connection, params};
 
 use crate::domain::deployment::Deployment;
@@ -27,13 +29,8 @@ pub(in crate::store) fn save_submitted(
 /// Decides again which deployments are duplicates, among all that this transaction may have made equal.
 pub(in crate::store) fn settle(session: &mut Session<'_>) -> rusqlite::Result<()> {
     let touched = std::mem::take(&mut session.changes.commits);
-    // A deployment that changes can change the decision about one of the next source, and so on, at most this far away.
-    // Their decisions depend on deployments that are as far away again. Imported deployments are one more source.
-    let sources = u32::try_from(session.settings.sources.iter().count() + 1).unwrap_or(u32::MAX);
-    let reach = LONGEST_APART.saturating_mul(sources);
     for (commit, TouchedCommit { first, last, now }) in touched {
-        let decided = first.saturating_sub(reach)..=last.saturating_add(reach);
-        let read = (decided.start().saturating_sub(reach), decided.end().saturating_add(reach));
+        let Periods { decided, read } = Periods::of((first, last), session.settings.sources);
         let all = candidates(session.db(), &commit, read)?;
         if all.len() < 2 && all.iter().all(|stored| stored.standing.counts()) {
             continue;
@@ -51,8 +48,29 @@ pub(in crate::store) fn settle(session: &mut Session<'_>) -> rusqlite::Result<()
     Ok(())
 }
 
+/// Periods of the starts that a change of deployments reaches.
+pub(super) struct Periods {
+    /// Deployments whose standing may change.
+    pub(super) decided: RangeInclusive<Timestamp>,
+    /// Deployments that decide about those.
+    pub(super) read: (Timestamp, Timestamp),
+}
+
+impl Periods {
+    /// Periods for changes from the first to the last start.
+    pub(super) fn of((first, last): (Timestamp, Timestamp), sources: Sources) -> Self {
+        // A deployment that changes can change the decision about one of the next source, and so on, at most this far
+        // away. Their decisions depend on deployments that are as far away again. Imported ones are one more source.
+        let sources = u32::try_from(sources.iter().count() + 1).unwrap_or(u32::MAX);
+        let reach = LONGEST_APART.saturating_mul(sources);
+        let decided = first.saturating_sub(reach)..=last.saturating_add(reach);
+        let read = (decided.start().saturating_sub(reach), decided.end().saturating_add(reach));
+        Self { decided, read }
+    }
+}
+
 /// The deployments of a commit that count, or would count without the others, and that began in this period.
-fn candidates(
+pub(super) fn candidates(
     db: &Connection,
     DeployedCommit { commit_sha, service, env }: &DeployedCommit,
     (since, until): (Timestamp, Timestamp),
@@ -66,7 +84,7 @@ fn candidates(
 }
 
 /// The standing that each of these deployments should have.
-fn standings(all: &[StoredDeployment], sources: Sources) -> Vec<Standing> {
+pub(super) fn standings(all: &[StoredDeployment], sources: Sources) -> Vec<Standing> {
     let rank = |stored: &StoredDeployment| {
         // A system that was told of a deployment knows no more of it than the one that told.
         let is_imported = stored.deployment.tags.contains(IMPORTED);

@@ -1,6 +1,7 @@
 //! State: failures, which follow from facts. Events are folded into failures, and failures are linked to the
 //! deployments that caused and fixed them.
 
+pub(super) mod changed_deployments;
 pub(super) mod difference;
 pub(super) mod duplicates;
 mod failed_deployments;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
+use super::changed_deployments;
 use super::difference;
 use super::failure::{Facts, FailureRow, StoredForm};
 use super::links::decide;
@@ -102,7 +103,8 @@ fn deployments(
     let (db, sources) = (session.db(), session.settings.sources);
     let (batch, looked_at) = deployment_batch(db, sources, &session.settings.policy, span)?;
     for told in looked_at {
-        source_deployment::apply(session, &told, now)?;
+        let received_at = source_deployment::last_received_at(session.db(), told.row)?;
+        source_deployment::apply(session, &told, received_at.unwrap_or(now), now)?;
     }
     Ok(batch)
 }
@@ -126,9 +128,9 @@ pub(in crate::store) fn deployment_batch(
             continue;
         }
         batch.looked_at_deployments += 1;
-        batch.changed_deployments.extend(source_deployment::changes(db, &told, policy)?);
         looked_at.push(told);
     }
+    batch.changed_deployments = changed_deployments::of_all(db, sources, &looked_at, policy)?;
     Ok((batch, looked_at))
 }
 

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::domain::changed_deployment::ChangedDeployment;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment_history::DeploymentHistory;
 use crate::domain::event::Event;
@@ -20,7 +19,9 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json, unknown_word};
 use crate::store::engine::session::Session;
 use crate::store::facts::delivery::source;
-use crate::store::facts::deployment::{Origin, STORED, Standing, StoredDeployment, of_id, save, stored};
+use crate::store::facts::deployment::{
+    Origin, STORED, Standing, StoredDeployment, of_id, save_received, stored,
+};
 
 /// An event about a deployment, being folded.
 pub(super) struct EventToFold {
@@ -82,7 +83,7 @@ fn add(session: &mut Session<'_>, events: &[EventToFold]) -> rusqlite::Result<i6
         }
         None => session.insert_new(INSERT, params![id.as_str(), to_json(&history)?])?,
     };
-    apply(session, &SourceDeployment { row, id: id.clone(), history: Some(history) }, now)?;
+    apply(session, &SourceDeployment { row, id: id.clone(), history: Some(history) }, now, now)?;
     Ok(row)
 }
 
@@ -178,14 +179,8 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// `true` if people see a difference to the stored row.
-    pub(super) fn is_visible(&self) -> bool {
-        let counted = self.stored.as_ref().is_some_and(|stored| stored.standing.counts());
-        self.differs_from_stored() && (counted || !self.is_gone)
-    }
-
     /// `true` if the row is stored otherwise, or not at all.
-    fn differs_from_stored(&self) -> bool {
+    pub(super) fn differs_from_stored(&self) -> bool {
         !self
             .stored
             .as_ref()
@@ -224,16 +219,17 @@ pub(super) fn wanted(
     Ok(wanted)
 }
 
-/// Saves what a deployment of a source makes under the present policy.
+/// Saves what a deployment of a source makes under the present policy, from events that were received by `received_at`.
 pub(super) fn apply(
     session: &mut Session<'_>,
     told: &SourceDeployment,
+    received_at: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let origin = origin(told)?;
     for wanted in wanted(session.db(), told, &session.settings.policy)? {
         if wanted.differs_from_stored() && !remove_unused(session, &wanted)? {
-            save(session, &wanted.deployment, (&origin, &wanted.standing), now)?;
+            save_received(session, &wanted.deployment, (&origin, &wanted.standing), received_at, now)?;
         }
     }
     Ok(())
@@ -258,7 +254,16 @@ fn remove_unused(session: &Session<'_>, wanted: &Wanted) -> rusqlite::Result<boo
     Ok(!is_told)
 }
 
-fn origin(told: &SourceDeployment) -> rusqlite::Result<Origin> {
+/// Time at which the last event of a deployment of a source was received. `None`: no event is kept.
+pub(super) fn last_received_at(db: &Connection, told: i64) -> rusqlite::Result<Option<Timestamp>> {
+    const SQL: &str = "SELECT max(received_at_ns) FROM source_deployment_event JOIN event ON event.id = event
+        WHERE told = ?1";
+    let last: Option<i64> = db.prepare_cached(SQL)?.query_row([told], |row| row.get(0))?;
+    Ok(last.map(Timestamp::from_nanos))
+}
+
+/// Origin of the rows that a deployment of a source makes.
+pub(super) fn origin(told: &SourceDeployment) -> rusqlite::Result<Origin> {
     let source = told.id.source();
     let source = SourceName::parse(source).ok_or_else(|| unknown_word(1, source))?;
     Ok(Origin { source, told: Some(told.row) })
@@ -278,23 +283,4 @@ fn standing(known: Option<&StoredDeployment>, ignored_because: Option<String>) -
 fn of_told(db: &Connection, told: i64) -> rusqlite::Result<Vec<StoredDeployment>> {
     let sql = format!("{STORED} WHERE told = ?1 AND told IS NOT NULL ORDER BY deployment_id");
     db.prepare_cached(&sql)?.query_map([told], stored)?.collect()
-}
-
-/// The differences between the stored rows of a deployment and those that it makes under this policy.
-pub(in crate::store) fn changes(
-    db: &Connection,
-    told: &SourceDeployment,
-    policy: &Policy,
-) -> rusqlite::Result<Vec<ChangedDeployment>> {
-    let mut changed = Vec::new();
-    for Wanted { stored, deployment, standing, .. } in
-        wanted(db, told, policy)?.iter().filter(|one| one.is_visible())
-    {
-        let reason_before = stored.as_ref().and_then(|stored| stored.standing.reason());
-        let reason = standing.reason();
-        let before = stored.as_ref().map(|stored| (&stored.deployment, reason_before.as_deref()));
-        changed.push(ChangedDeployment::between(before, (deployment, reason.as_deref())));
-    }
-    changed.retain(|changed| !changed.changes.is_empty());
-    Ok(changed)
 }

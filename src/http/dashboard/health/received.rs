@@ -53,14 +53,11 @@ const ALARM_PERIOD: Duration = Duration::from_hours(24);
 /// Row of the event API. It is red for a day after a refused request, unless a later request was accepted.
 pub(super) fn events_api(data: &HealthData) -> HealthRow {
     let (received, zone) = (&data.received, data.site.zone());
-    let last = match data.last_deployment_at {
-        Some(at) if at > data.now => {
-            format!("The last deployment finishes in the future, at {}.", zone.minute_text(at))
-        }
+    let last = match received.events_api_accepted_at {
         Some(at) => {
-            format!("The last deployment finished {} ago ({}).", ago(data.now, at), zone.minute_text(at))
+            format!("The last request was accepted {} ago ({}).", ago(data.now, at), zone.minute_text(at))
         }
-        None => "There is no deployment yet.".to_owned(),
+        None => "No request was accepted since the start.".to_owned(),
     };
     let is_unresolved =
         |refusal: &&LastRefusal| received.events_api_accepted_at.is_none_or(|at| at < refusal.at);

@@ -184,7 +184,7 @@ fn quarantine(data: &HealthData) -> HealthRow {
     let says = match quarantined {
         0 => "Empty.".to_owned(),
         n => format!(
-            "{} not understood, or in contradiction to a stored event: kept, without effect on failures. A newer version of the program may understand more: \
+            "{} not understood, or in contradiction to a stored event: kept, without effect on failures and deployments. A newer version of the program may understand more: \
              then run `pagerduty-dora quarantine retry --all`.",
             count(n, "signed webhook")
         ),
