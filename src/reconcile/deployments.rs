@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::deployments_log::DeploymentsLog;
 use super::deployments_reading::{DeploymentsError, DeploymentsReading};
+use super::deployments_waits::DeploymentsWaits;
 use crate::clock::Clock;
 use crate::domain::event::ReadEvent;
 use crate::domain::repository_address::name_on;
@@ -28,10 +29,6 @@ const FIRST_READING: Duration = Duration::from_hours(24);
 const DELIVERY: Duration = Duration::from_mins(2);
 /// Age up to which deployments without an end are read again. GitHub ends those that wait for an approval after 30 days.
 const LONGEST_UNFINISHED: Duration = Duration::from_hours(35 * 24);
-/// Wait after a reading that failed.
-const RETRY: Duration = Duration::from_mins(1);
-/// Shortest time between two readings that somebody asks for. Anybody can post a wrong signature.
-const SHORTEST_WAIT: Duration = Duration::from_mins(2);
 /// Number of events that are stored in one transaction, so that webhooks do not wait long.
 const STORED_AT_ONCE: usize = 50;
 
@@ -79,6 +76,7 @@ impl<A: DeploymentApi> DeploymentReader<A> {
     /// Reads until `stop` is set: at once, then from time to time, and soon after a webhook was answered 503 or 401.
     pub async fn run(self, mut stop: watch::Receiver<bool>, mut wanted: watch::Receiver<u64>) {
         let mut log = DeploymentsLog::of(A::SENT.title);
+        let mut waits = DeploymentsWaits::new(self.every);
         loop {
             wanted.mark_unchanged();
             // An error means that the sender of the signal was dropped, which counts as the signal, too.
@@ -89,28 +87,28 @@ impl<A: DeploymentApi> DeploymentReader<A> {
             };
             log.note(&result);
             let (now, readings) = (self.clock.now(), &self.metrics.deployment_readings);
-            let wait = match &result {
+            match &result {
                 Ok(reading) => {
-                    let first = reading.unreadable.values().next();
-                    let unreadable = first.map(|reason| (reading.unreadable.len(), reason.clone()));
-                    readings.succeeded(A::SENT, now, unreadable);
-                    self.every
+                    readings.succeeded(A::SENT, now, reading.gaps());
                 }
-                Err(error) => {
-                    readings.failed(A::SENT, now, error.to_string());
-                    wait_after(error, self.every)
-                }
-            };
+                Err(error) => readings.failed(A::SENT, now, error.to_string()),
+            }
+            let wait = waits.after(result.as_ref().err());
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return,
-                () = self.next_is_due(wait, &mut wanted) => {}
+                () = self.next_is_due(wait, &mut waits, &mut wanted) => {}
             }
         }
     }
 
-    async fn next_is_due(&self, wait: Duration, wanted: &mut watch::Receiver<u64>) {
-        let shortest = wait.min(SHORTEST_WAIT);
+    async fn next_is_due(
+        &self,
+        wait: Duration,
+        waits: &mut DeploymentsWaits,
+        wanted: &mut watch::Receiver<u64>,
+    ) {
+        let shortest = waits.before_asked(wait);
         self.clock.sleep(shortest).await;
         let is_wanted = async {
             if wanted.changed().await.is_err() {
@@ -118,9 +116,10 @@ impl<A: DeploymentApi> DeploymentReader<A> {
                 std::future::pending::<()>().await;
             }
         };
+        let began_at = self.clock.now();
         tokio::select! {
-            () = self.clock.sleep(wait.saturating_sub(shortest)) => {}
-            () = is_wanted => {}
+            () = self.clock.sleep(wait.saturating_sub(shortest)) => waits.note_unasked(wait),
+            () = is_wanted => waits.note_asked(self.clock.now().duration_since(began_at)),
         }
     }
 
@@ -130,11 +129,8 @@ impl<A: DeploymentApi> DeploymentReader<A> {
         self.store.wait_until_folded().await;
         let (mut reading, mut failed) = (DeploymentsReading::default(), None);
         for repository in self.repositories().await? {
-            match self.repair(&repository).await {
-                Ok(events) => {
-                    reading.repositories += 1;
-                    reading.events += events;
-                }
+            match self.repair(&repository, &mut reading).await {
+                Ok(()) => reading.repositories += 1,
                 Err(DeploymentsError::Api(ApiError { problem: ApiProblem::NotFound, .. }))
                     if repository.is_only_possible => {}
                 Err(DeploymentsError::Api(error)) if error.is_about_repository() => {
@@ -153,6 +149,10 @@ impl<A: DeploymentApi> DeploymentReader<A> {
         match reading.unreadable.values().next() {
             Some(first) if reading.repositories == 0 => {
                 Err(DeploymentsError::NoneReadable(reading.unreadable.len(), first.clone()))
+            }
+            None if reading.repositories == 0 => {
+                reading.none_on = Some(self.api.host().to_owned());
+                Ok(reading)
             }
             _ => Ok(reading),
         }
@@ -188,20 +188,27 @@ impl<A: DeploymentApi> DeploymentReader<A> {
         Ok(tokio::task::spawn_blocking(read).await??)
     }
 
-    /// Reads a repository, and stores what is new. Returns the number of new events.
-    async fn repair(&self, repository: &Repository) -> Result<usize, DeploymentsError> {
+    /// Reads a repository, and stores what is new. After an error the next reading covers the same time again.
+    async fn repair(
+        &self,
+        repository: &Repository,
+        reading: &mut DeploymentsReading,
+    ) -> Result<(), DeploymentsError> {
         let Repository { name, key, since, unfinished, .. } = repository;
         let began_at = self.clock.now();
         let window = Window { since: *since, left_to_webhooks: DELIVERY, unfinished };
-        let ReadRepository { events, at } = self.api.read(name, window).await?;
-        let mut new = 0;
+        let ReadRepository { events, at, left_out, failed } = self.api.read(name, window).await?;
         for events in events.chunks(STORED_AT_ONCE) {
-            new += self.store_new(events.to_vec()).await?;
+            reading.events += self.store_new(events.to_vec()).await?;
+        }
+        reading.left_out.extend(left_out.iter().map(|record| format!("{name}, {record}")));
+        if let Some(error) = failed.into_iter().next() {
+            return Err(error.into());
         }
         // This machine's clock may be ahead: what happens before the API's gets there is read by later readings.
         let up_to = at.map_or(began_at, |at| at.min(began_at));
         self.store.set_deployments_read(key.clone(), up_to).await?;
-        Ok(new)
+        Ok(())
     }
 
     async fn store_new(&self, events: Vec<ReadEvent>) -> Result<usize, DeploymentsError> {
@@ -220,12 +227,4 @@ fn numbers(unfinished: &BTreeSet<UnfinishedDeployment>, host: &str, name: &str) 
         .iter()
         .filter(|deployment| name_on(&deployment.repository_url, host).is_some_and(|other| other == name));
     of_repository.filter_map(|deployment| deployment.id.as_str().rsplit(':').next()?.parse().ok()).collect()
-}
-
-/// Wait after a reading that failed. An API that limits the rate says how long.
-fn wait_after(error: &DeploymentsError, every: Duration) -> Duration {
-    match error {
-        DeploymentsError::Api(ApiError { problem: ApiProblem::RateLimited(wait), .. }) => (*wait).max(RETRY),
-        _ => every.min(RETRY),
-    }
 }

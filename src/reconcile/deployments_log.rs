@@ -1,7 +1,7 @@
 //! Log of the reading of deployments: a line for each reading that found something, for the first of several that failed
 //! in the same way, and for repositories that cannot be read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
 
 use super::deployments_reading::{DeploymentsError, DeploymentsReading};
@@ -16,6 +16,8 @@ pub(super) struct DeploymentsLog {
     failed: Option<Kind>,
     /// Repositories that could not be read.
     unreadable: BTreeMap<String, String>,
+    /// Records that were left out.
+    left_out: BTreeSet<String>,
 }
 
 /// Kind of a failure. `None`: not one of the API.
@@ -31,7 +33,7 @@ fn kind(error: &DeploymentsError) -> Kind {
 impl DeploymentsLog {
     /// A log before the first reading.
     pub(super) const fn of(title: &'static str) -> Self {
-        Self { title, failed: None, unreadable: BTreeMap::new() }
+        Self { title, failed: None, unreadable: BTreeMap::new(), left_out: BTreeSet::new() }
     }
 
     /// Logs a reading.
@@ -44,6 +46,7 @@ impl DeploymentsLog {
                 }
                 self.note_repairs(reading);
                 self.note_unreadable(reading);
+                self.note_left_out(reading);
             }
             Err(error) if self.failed.replace(kind(error)) != Some(kind(error)) => {
                 tracing::warn!(
@@ -82,5 +85,18 @@ impl DeploymentsLog {
             );
         }
         self.unreadable.clone_from(&reading.unreadable);
+    }
+
+    fn note_left_out(&mut self, reading: &DeploymentsReading) {
+        let new: Vec<&String> = reading.left_out.difference(&self.left_out).collect();
+        if let Some(first) = new.first() {
+            let title = self.title;
+            tracing::warn!(
+                records = new.len(),
+                first,
+                "records of {title}'s API were not understood and are left out. The others are read"
+            );
+        }
+        self.left_out.clone_from(&reading.left_out);
     }
 }

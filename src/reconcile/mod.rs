@@ -10,6 +10,7 @@ mod care;
 mod deployments;
 mod deployments_log;
 mod deployments_reading;
+mod deployments_waits;
 mod found;
 mod import;
 mod log;

@@ -48,8 +48,19 @@ pub struct DeploymentReadingState {
     pub failed: Option<(Timestamp, String)>,
     /// Number of events since the start that no webhook had told.
     pub repaired: u64,
+    /// Results that people should know of.
+    pub gaps: ReadingGaps,
+}
+
+/// Parts that a reading has not read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReadingGaps {
     /// Number of repositories that cannot be read, and the reason for the first of them.
     pub unreadable: Option<(usize, String)>,
+    /// Number of records that are not understood, and the first of them with the reason.
+    pub left_out: Option<(usize, String)>,
+    /// Host on which no repository is known, if no repository was read.
+    pub none_on: Option<String>,
 }
 
 impl DeploymentReadings {
@@ -86,7 +97,7 @@ impl DeploymentReadings {
                 succeeded_at: None,
                 failed: None,
                 repaired: 0,
-                unreadable: None,
+                gaps: ReadingGaps::default(),
             },
             wanted: watch::Sender::new(0),
         });
@@ -102,11 +113,11 @@ impl DeploymentReadings {
         self.lock().remove(labels.source);
     }
 
-    /// Notes a reading that succeeded, and the repositories that cannot be read.
-    pub fn succeeded(&self, source: &'static Source, at: Timestamp, unreadable: Option<(usize, String)>) {
+    /// Notes a reading that succeeded, and the parts that it has not read.
+    pub fn succeeded(&self, source: &'static Source, at: Timestamp, gaps: ReadingGaps) {
         self.change(source, |state, labels| {
             self.last_success.get_or_create(labels).set(seconds(at.as_nanos()));
-            (state.succeeded_at, state.failed, state.unreadable) = (Some(at), None, unreadable);
+            (state.succeeded_at, state.failed, state.gaps) = (Some(at), None, gaps);
         });
     }
 

@@ -13,6 +13,7 @@ use pagerduty_dora::domain::timestamp::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::fake_pagerduty::HalfBody;
 use crate::harness::time;
 
 /// Token that the API accepts.
@@ -39,6 +40,9 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// Half of an answer, after which the connection is closed.
+    pub(crate) const CUT: Self = Self { status: 0, headers: &[], body: r#"{"message": "cut"}"# };
+
     pub(crate) const fn status(status: u16) -> Self {
         Self { status, headers: &[], body: r#"{"message": "scripted"}"# }
     }
@@ -51,6 +55,8 @@ pub(crate) struct Faults {
     pub(crate) all: Option<Fault>,
     /// Answers to the requests with these numbers, from 1 on.
     pub(crate) numbered: BTreeMap<usize, Fault>,
+    /// Answers to all requests whose addresses contain a text.
+    pub(crate) containing: Vec<(&'static str, Fault)>,
 }
 
 impl Faults {
@@ -64,12 +70,24 @@ impl Faults {
     }
 
     /// The answer to the request with this number, if it fails.
-    pub(crate) fn answer(&mut self, number: usize, now: Option<Timestamp>) -> Option<Response<Body>> {
-        let fault = self.all.or_else(|| self.numbered.remove(&number))?;
+    pub(crate) fn answer(
+        &mut self,
+        number: usize,
+        uri: &Uri,
+        now: Option<Timestamp>,
+    ) -> Option<Response<Body>> {
+        let uri = uri.to_string();
+        let containing =
+            || self.containing.iter().find(|(text, _)| uri.contains(text)).map(|(_, fault)| *fault);
+        let fault = self.all.or_else(containing).or_else(|| self.numbered.remove(&number))?;
         let response = fault
             .headers
             .iter()
             .fold(Self::response(now), |response, (name, value)| response.header(*name, *value));
+        if fault.status == Fault::CUT.status {
+            let body = Body::new(HalfBody::of(&fault.body.into()));
+            return Some(response.header("content-length", fault.body.len()).body(body).unwrap());
+        }
         Some(response.status(fault.status).body(fault.body.into()).unwrap())
     }
 }
@@ -178,7 +196,7 @@ async fn answer(State((world, address)): State<Shared>, uri: Uri, headers: Heade
     let mut world = world.lock().unwrap();
     world.requests.push(uri.to_string());
     let (number, now) = (world.requests.len(), world.now);
-    if let Some(response) = world.faults.answer(number, now) {
+    if let Some(response) = world.faults.answer(number, &uri, now) {
         return response;
     }
     let mut response = Faults::response(now);

@@ -177,7 +177,7 @@ async fn answer(
     let mut world = world.lock().unwrap();
     world.requests.push(uri.to_string());
     let (number, now) = (world.requests.len(), world.now);
-    if let Some(response) = world.faults.answer(number, now) {
+    if let Some(response) = world.faults.answer(number, &uri, now) {
         return response;
     }
     let response = Faults::response(now);

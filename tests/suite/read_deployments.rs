@@ -4,6 +4,7 @@
 mod api;
 mod faults;
 mod gitlab;
+mod trouble;
 
 use std::time::Duration;
 

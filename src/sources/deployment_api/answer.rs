@@ -15,8 +15,10 @@ const LONGEST_DETAIL_CHARS: usize = 300;
 const RESETS: [&str; 2] = ["x-ratelimit-reset", "ratelimit-reset"];
 /// Headers with the number of requests that are left.
 const REMAINING: [&str; 2] = ["x-ratelimit-remaining", "ratelimit-remaining"];
-/// Wait after an answer that limits the rate and names no time.
+/// Wait after an answer that limits the rate and names no time, and the shortest one if it does.
 const USUAL_WAIT: Duration = Duration::from_mins(1);
+/// Words of GitHub's messages about its secondary rate limit, whose answers often have no header about it.
+const OF_RATE_LIMITS: [&str; 2] = ["rate limit", "abuse detection"];
 /// Longest wait, even if an answer asks for more. Both APIs count requests by the minute or the hour.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
@@ -25,10 +27,14 @@ pub(super) fn problem(status: u16, headers: &HeaderMap, body: &[u8], token: &Sec
     let detail = || detail(body, token);
     let is_limited =
         || headers.contains_key(RETRY_AFTER) || REMAINING.iter().any(|name| number(headers, name) == Some(0));
+    let is_called_limited = || {
+        let detail = detail().to_lowercase();
+        OF_RATE_LIMITS.iter().any(|words| detail.contains(words))
+    };
     match status {
         401 => ApiProblem::Unauthorized,
         429 => ApiProblem::RateLimited(wait(headers)),
-        403 if is_limited() => ApiProblem::RateLimited(wait(headers)),
+        403 if is_limited() || is_called_limited() => ApiProblem::RateLimited(wait(headers)),
         403 => ApiProblem::Forbidden(detail()),
         404 | 410 | 451 => ApiProblem::NotFound,
         300..=399 => ApiProblem::Moved(status),
@@ -45,7 +51,7 @@ fn wait(headers: &HeaderMap) -> Duration {
         Duration::from_secs(reset.saturating_sub(now))
     });
     let asked = number(headers, RETRY_AFTER.as_str()).map(Duration::from_secs).or(until_reset);
-    asked.unwrap_or(USUAL_WAIT).clamp(Duration::from_secs(1), LONGEST_WAIT)
+    asked.unwrap_or(USUAL_WAIT).clamp(USUAL_WAIT, LONGEST_WAIT)
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
@@ -107,13 +113,23 @@ mod tests {
         let remaining = ("x-ratelimit-remaining", "0");
         let limited = |seconds| ApiProblem::RateLimited(Duration::from_secs(seconds));
         assert_eq!(of(403, &[date, reset, remaining], "{}"), limited(60));
-        assert_eq!(of(429, &[date, ("ratelimit-reset", "1795132830")], "{}"), limited(30));
-        assert_eq!(of(403, &[("retry-after", "17")], "{}"), limited(17));
+        assert_eq!(of(429, &[date, ("ratelimit-reset", "1795132890")], "{}"), limited(90));
+        assert_eq!(of(403, &[("retry-after", "170")], "{}"), limited(170));
+        assert_eq!(of(403, &[("retry-after", "17")], "{}"), limited(60), "not shorter than a minute");
         assert_eq!(of(429, &[], "{}"), limited(60));
         assert_eq!(of(429, &[("retry-after", "999999")], "{}"), limited(3600), "not longer than an hour");
-        assert_eq!(of(429, &[date, ("ratelimit-reset", "5")], "{}"), limited(1), "a time that has passed");
+        assert_eq!(of(429, &[date, ("ratelimit-reset", "5")], "{}"), limited(60), "a time that has passed");
         let remaining = ("x-ratelimit-remaining", "4999");
         assert_eq!(of(403, &[date, reset, remaining], "{}"), ApiProblem::Forbidden("no details".to_owned()));
+    }
+
+    #[test]
+    fn a_secondary_rate_limit_is_told_by_its_words() {
+        let limited = ApiProblem::RateLimited(Duration::from_mins(1));
+        let secondary =
+            r#"{"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}"#;
+        let abuse = r#"{"message": "You have triggered an abuse detection mechanism."}"#;
+        assert_eq!([of(403, &[], secondary), of(403, &[], abuse)], [limited.clone(), limited]);
     }
 
     #[test]

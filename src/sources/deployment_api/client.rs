@@ -24,7 +24,7 @@ const MOST_ATTEMPTS: u32 = 3;
 /// Wait after the first attempt that failed. It doubles after the second one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// Greatest length of an answer. A hundred deployments with long payloads have a few mebibytes.
-const LONGEST_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+const LONGEST_ANSWER_MIB: usize = 16;
 
 /// Reason why a client cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +70,8 @@ struct Shared {
 pub(in crate::sources) struct Page {
     /// The JSON.
     pub(in crate::sources) body: Value,
+    /// Its length in bytes.
+    pub(super) length: usize,
     /// `true` if there is another page.
     pub(in crate::sources) has_next: bool,
     /// Time of the answer by the API's clock, if it was said.
@@ -154,24 +156,29 @@ impl ApiClient {
 
     async fn attempt(&self, url: Url, timeout: Duration) -> Result<Page, ApiProblem> {
         let Shared { http, names, authorization, token, .. } = &*self.0;
-        let unreachable = |error: reqwest::Error| ApiProblem::Unreachable(words(&error.without_url()));
+        let no_answer = |error: reqwest::Error| {
+            let is_connected = !error.is_connect();
+            let words = words(&error.without_url());
+            if is_connected { ApiProblem::Unanswered(words) } else { ApiProblem::Unreachable(words) }
+        };
         let request = http.get(url).timeout(timeout).header(ACCEPT, names.accept.clone());
         let request = request.header(names.token_header.clone(), authorization.clone());
-        let mut response = request.send().await.map_err(unreachable)?;
+        let mut response = request.send().await.map_err(no_answer)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
             body.extend_from_slice(&chunk);
-            if body.len() > LONGEST_ANSWER_BYTES {
-                return Err(ApiProblem::NotUnderstood("the answer is longer than 64 MiB".to_owned()));
+            if body.len() > LONGEST_ANSWER_MIB << 20 {
+                return Err(ApiProblem::TooLarge(LONGEST_ANSWER_MIB));
             }
         }
         if !(200..300).contains(&status) {
             return Err(answer::problem(status, &headers, &body, token));
         }
+        let length = body.len();
         let body = json(&body)
             .map_err(|error| ApiProblem::NotUnderstood(answer::shown(&error.to_string(), token)))?;
-        Ok(Page { body, has_next: answer::has_next(&headers), at: answer::date(&headers) })
+        Ok(Page { body, length, has_next: answer::has_next(&headers), at: answer::date(&headers) })
     }
 
     /// The error for an answer of another form.
@@ -181,6 +188,10 @@ impl ApiClient {
 
     pub(super) fn too_long(&self, path: &[&str], pages: u32) -> ApiError {
         self.error(path, ApiProblem::TooLong(pages))
+    }
+
+    pub(super) fn too_large(&self, path: &[&str], mib: usize) -> ApiError {
+        self.error(path, ApiProblem::TooLarge(mib))
     }
 
     fn error(&self, path: &[&str], problem: ApiProblem) -> ApiError {

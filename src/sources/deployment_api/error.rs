@@ -37,12 +37,16 @@ pub enum ApiProblem {
     Rejected(u16, String),
     /// A status of 500 or more, with the words of the answer.
     Server(u16, String),
-    /// No answer, or only a part of one.
+    /// No connection.
     Unreachable(String),
+    /// A connection, and no answer in time or only a part of one.
+    Unanswered(String),
     /// The body is not JSON of the known form.
     NotUnderstood(String),
     /// A list that goes on after this number of pages.
     TooLong(u32),
+    /// An answer, or all answers of a list, with more than this number of mebibytes.
+    TooLarge(usize),
 }
 
 impl ApiError {
@@ -50,7 +54,11 @@ impl ApiError {
     pub const fn is_about_repository(&self) -> bool {
         matches!(
             self.problem,
-            ApiProblem::NotFound | ApiProblem::Moved(_) | ApiProblem::Forbidden(_) | ApiProblem::TooLong(_)
+            ApiProblem::NotFound
+                | ApiProblem::Moved(_)
+                | ApiProblem::Forbidden(_)
+                | ApiProblem::TooLong(_)
+                | ApiProblem::TooLarge(_)
         )
     }
 
@@ -64,7 +72,10 @@ impl ApiError {
 
     /// `true` if the same request may succeed in a moment.
     pub(super) const fn is_temporary(&self) -> bool {
-        matches!(self.problem, ApiProblem::Server(..) | ApiProblem::Unreachable(_))
+        matches!(
+            self.problem,
+            ApiProblem::Server(..) | ApiProblem::Unreachable(_) | ApiProblem::Unanswered(_)
+        )
     }
 
     fn in_words(&self) -> String {
@@ -86,7 +97,7 @@ impl ApiError {
                  in the configuration; or {section}.url is not the address of the API"
             ),
             ApiProblem::RateLimited(wait) => format!(
-                "{title} limits the rate of requests ({request}): the next attempt follows in {}. If this happens often, make \
+                "{title} limits the rate of requests ({request}): the next attempt follows after {} at the earliest. If this happens often, make \
                  {section}.poll longer",
                 human_duration(wait.as_secs_f64())
             ),
@@ -100,9 +111,17 @@ impl ApiError {
                 "{title}'s API cannot be reached ({request}): {problem}. Check {section}.url, and the network between this \
                  machine and that address"
             ),
+            ApiProblem::Unanswered(problem) => format!(
+                "{title}'s API did not answer completely ({request}): {problem}. Try again later. If this happens often, check \
+                 whether a proxy between this machine and {section}.url limits the time or the length of answers"
+            ),
             ApiProblem::TooLong(pages) => format!(
                 "{title}'s list goes on after {pages} pages ({request}): the deployments of this repository are not read, because \
                  the list may have no end. Check {section}.url, and whether a proxy changes the header Link"
+            ),
+            ApiProblem::TooLarge(mib) => format!(
+                "{title}'s answers have more than {mib} MiB ({request}): the deployments of this repository are not read, because \
+                 they would take too much memory. Make the payloads of its deployments shorter"
             ),
             ApiProblem::NotUnderstood(problem) => format!(
                 "the answer was not understood ({request}): {problem}. Check that {section}.url is the address of {title}'s API"

@@ -9,5 +9,5 @@ mod reading;
 pub use client::{ApiClient, ApiSetupError};
 pub(super) use client::{ApiNames, Page};
 pub use error::{ApiError, ApiProblem};
-pub(super) use lists::found_or_none;
+pub(super) use lists::{Deployments, found_or_none};
 pub use reading::{DeploymentApi, ReadRepository, Window};

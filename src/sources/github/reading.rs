@@ -37,24 +37,25 @@ const OF_DEPLOYMENT: [&str; 10] = [
 /// Keys of a repository that an event has.
 const OF_REPOSITORY: [&str; 2] = ["full_name", "html_url"];
 
-/// An event for each status of a deployment whose state is known.
+/// An event for each status of a deployment whose state is known, and the reasons why others are not understood.
 pub(super) fn events(
     repository: &Value,
     deployment: &Value,
     statuses: &[Value],
-) -> Result<Vec<ReadEvent>, NotUnderstood> {
+) -> (Vec<ReadEvent>, Vec<NotUnderstood>) {
     let (repository, deployment) = (only(repository, &OF_REPOSITORY), only(deployment, &OF_DEPLOYMENT));
-    let mut events = Vec::new();
+    let (mut events, mut left_out) = (Vec::new(), Vec::new());
     for status in statuses {
         let status = only(status, &OF_STATUS);
         let body = json!({ "deployment_status": status, "deployment": deployment, "repository": repository });
         let body = body.to_string().into_bytes();
-        let event = parse_read(&body)?;
-        if event.subject.is_some() {
-            events.push(ReadEvent { event, body });
+        match parse_read(&body) {
+            Ok(event) if event.subject.is_some() => events.push(ReadEvent { event, body }),
+            Ok(_) => {}
+            Err(reason) => left_out.push(reason),
         }
     }
-    Ok(events)
+    (events, left_out)
 }
 
 /// An object with only these keys. Of a person, only the login is kept.
@@ -93,7 +94,7 @@ mod tests {
     #[test]
     fn a_status_is_the_event_of_its_webhook_without_the_workflow() {
         let (repository, deployment, status) = answers();
-        let read = events(&repository, &deployment, &[status]).unwrap().remove(0);
+        let read = events(&repository, &deployment, &[status]).0.remove(0);
         assert_eq!(stored(&read.body).as_ref(), Some(&read.event));
         let mut sent = payload::parse(WEBHOOK.as_bytes()).unwrap();
         assert_eq!((read.event.id.as_str(), read.event.origin), (sent.id.as_str(), Origin::Read));
@@ -108,12 +109,25 @@ mod tests {
     fn unknown_states_and_values_are_left_out() {
         let (repository, mut deployment, mut status) = answers();
         status["state"] = json!("dreaming");
-        assert_eq!(events(&repository, &deployment, std::slice::from_ref(&status)).unwrap().len(), 0);
+        let (events_of_it, left_out) = events(&repository, &deployment, std::slice::from_ref(&status));
+        assert!(events_of_it.is_empty() && left_out.is_empty());
         status["state"] = json!("inactive");
         deployment["updated_at"] = json!("2026-11-03T00:00:00Z");
-        let inactive = events(&repository, &deployment, &[status]).unwrap().remove(0);
+        let inactive = events(&repository, &deployment, &[status]).0.remove(0);
         let body = String::from_utf8(inactive.body).unwrap();
         assert!(!body.contains("updated_at") && !body.contains("avatar"), "{body}");
-        assert!(events(&repository, &deployment, &[json!({"id": 1})]).is_err());
+    }
+
+    #[test]
+    fn an_odd_status_is_left_out_alone() {
+        let (repository, mut deployment, status) = answers();
+        let odd = json!({ "id": 7, "state": "success", "created_at": null });
+        let all = [odd, Value::Null, status];
+        let (read, left_out) = events(&repository, &deployment, &all);
+        assert_eq!((read.len(), left_out.len()), (1, 2));
+        deployment["created_at"] = json!("x");
+        let (read, left_out) = events(&repository, &deployment, &all[2..]);
+        assert!(read.is_empty());
+        assert!(left_out[0].to_string().starts_with("deployment.created_at "), "{}", left_out[0]);
     }
 }

@@ -1,6 +1,5 @@
 //! GitHub's REST API: the deployments of a repository and their statuses.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -13,7 +12,8 @@ use crate::domain::source::Source;
 use crate::domain::timestamp::Timestamp;
 use crate::http_client::Outgoing;
 use crate::sources::deployment_api::{
-    ApiClient, ApiError, ApiNames, ApiSetupError, DeploymentApi, Page, ReadRepository, Window, found_or_none,
+    ApiClient, ApiError, ApiNames, ApiSetupError, DeploymentApi, Deployments, Page, ReadRepository, Window,
+    found_or_none,
 };
 
 /// Deployments may wait for an approval before they change. So the list is read back to this long before the window.
@@ -75,28 +75,40 @@ impl GitHubApi {
         let (owner, name) = self.owner_and_name(repository)?;
         let of_repository = ["repos", owner, name];
         let Page { body: found, at, .. } = self.client.get(&of_repository, &[]).await?;
+        if found.get("html_url").and_then(Value::as_str).is_none() {
+            return Err(self.client.not_understood(&of_repository, "the repository has no html_url"));
+        }
+        let mut read = ReadRepository { at, ..ReadRepository::default() };
         let mut deployments = self.changed(&of_repository, &window).await?;
-        self.client.add_numbered(&of_repository, window.unfinished, &mut deployments).await?;
+        self.client.add_numbered(&of_repository, window.unfinished, &mut deployments, &mut read).await?;
+        read.left_out.extend(deployments.left_out());
         let is_old = |status: &Value| {
             at.zip(time(status, "created_at"))
                 .is_none_or(|(now, created_at)| created_at.saturating_add(window.left_to_webhooks) <= now)
         };
-        let mut read = ReadRepository { events: Vec::new(), at };
-        for (number, deployment) in &deployments {
-            let number = number.to_string();
-            let path = [&of_repository[..], &["deployments", &number, "statuses"]].concat();
-            let Some(statuses) = found_or_none(self.client.list(&path, &[], |_| false).await)? else {
-                continue;
+        for (number, deployment) in &deployments.by_number {
+            if read.has_failed_often() {
+                break;
+            }
+            let written = number.to_string();
+            let path = [&of_repository[..], &["deployments", &written, "statuses"]].concat();
+            let statuses = match found_or_none(self.client.list(&path, &[], |_| false).await) {
+                Ok(statuses) => statuses.unwrap_or_default(),
+                Err(error) => {
+                    read.note_failed(*number, error)?;
+                    continue;
+                }
             };
             let statuses: Vec<Value> = statuses.into_iter().filter(is_old).collect();
-            let made = events(&found, deployment, &statuses);
-            read.events.extend(made.map_err(|error| self.client.not_understood(&path, &error.to_string()))?);
+            let (events, left_out) = events(&found, deployment, &statuses);
+            read.events.extend(events);
+            read.left_out.extend(left_out.iter().map(|reason| format!("deployment {number}: {reason}")));
         }
         Ok(read)
     }
 
     /// The deployments of a repository that changed in a window, by their numbers. GitHub lists the newest first.
-    async fn changed(&self, path: &[&str], window: &Window<'_>) -> Result<BTreeMap<u64, Value>, ApiError> {
+    async fn changed(&self, path: &[&str], window: &Window<'_>) -> Result<Deployments, ApiError> {
         let oldest = window.since.saturating_sub(LONGEST_APPROVAL);
         let was_created_before =
             |deployment: &Value| time(deployment, "created_at").is_some_and(|created_at| created_at < oldest);
@@ -107,7 +119,9 @@ impl GitHubApi {
         let has_changed = |deployment: &Value| {
             time(deployment, "updated_at").is_none_or(|updated_at| updated_at >= window.since)
         };
-        self.client.by_number(&path, listed.into_iter().filter(has_changed))
+        let mut changed = Deployments::default();
+        changed.extend(listed.into_iter().filter(has_changed));
+        Ok(changed)
     }
 }
 

@@ -12,7 +12,8 @@ use crate::domain::source::Source;
 use crate::domain::timestamp::Timestamp;
 use crate::http_client::Outgoing;
 use crate::sources::deployment_api::{
-    ApiClient, ApiError, ApiNames, ApiProblem, ApiSetupError, DeploymentApi, Page, ReadRepository, Window,
+    ApiClient, ApiError, ApiNames, ApiProblem, ApiSetupError, DeploymentApi, Deployments, Page,
+    ReadRepository, Window,
 };
 
 /// A client of GitLab's REST API.
@@ -83,27 +84,44 @@ impl GitLabApi {
     async fn read_project(&self, name: &str, window: Window<'_>) -> Result<ReadRepository, ApiError> {
         let of_project = ["projects", name];
         let Page { body: project, at, .. } = self.client.get(&of_project, &[]).await?;
+        if project.get("web_url").and_then(Value::as_str).is_none() {
+            return Err(self.client.not_understood(&of_project, "the project has no web_url"));
+        }
+        let mut read = ReadRepository { at, ..ReadRepository::default() };
         let mut deployments = self.changed(&of_project, window.since).await?;
-        self.client.add_numbered(&of_project, window.unfinished, &mut deployments).await?;
+        self.client.add_numbered(&of_project, window.unfinished, &mut deployments, &mut read).await?;
+        read.left_out.extend(deployments.left_out());
         let until = at.map(|at| at.saturating_sub(window.left_to_webhooks));
-        let (mut read, mut tiers) = (ReadRepository { events: Vec::new(), at }, BTreeMap::new());
-        for deployment in deployments.values() {
-            let tier = self.tier(&of_project, deployment, &mut tiers).await?;
-            let made = events(&project, tier.as_deref(), deployment, until);
-            let made = made.map_err(|error| self.client.not_understood(&of_project, &error.to_string()))?;
-            read.events.extend(made);
+        let mut tiers = BTreeMap::new();
+        for (number, deployment) in &deployments.by_number {
+            if read.has_failed_often() {
+                break;
+            }
+            let tier = match self.tier(&of_project, deployment, &mut tiers).await {
+                Ok(tier) => tier,
+                Err(error) => {
+                    read.note_failed(*number, error)?;
+                    continue;
+                }
+            };
+            match events(&project, tier.as_deref(), deployment, until) {
+                Ok(events) => read.events.extend(events),
+                Err(reason) => drop(read.left_out.insert(format!("deployment {number}: {reason}"))),
+            }
         }
         Ok(read)
     }
 
     /// The deployments of a project that changed since a time, by their numbers.
-    async fn changed(&self, path: &[&str], since: Timestamp) -> Result<BTreeMap<u64, Value>, ApiError> {
+    async fn changed(&self, path: &[&str], since: Timestamp) -> Result<Deployments, ApiError> {
         let since = since.to_string();
         // The latest first: one that changes meanwhile moves to the front, and pushes no other one to a page that was read.
         let query = [("updated_after", since.as_str()), ("order_by", "updated_at"), ("sort", "desc")];
         let path = [path, &["deployments"]].concat();
         let listed = self.client.list(&path, &query, |_| false).await?;
-        self.client.by_number(&path, listed)
+        let mut changed = Deployments::default();
+        changed.extend(listed);
+        Ok(changed)
     }
 
     /// Tier of a deployment's environment, which is asked once for each environment. `None`: the environment was deleted,
@@ -112,22 +130,22 @@ impl GitLabApi {
         &self,
         path: &[&str],
         deployment: &Value,
-        known: &mut BTreeMap<u64, Option<String>>,
+        known: &mut BTreeMap<u64, Result<Option<String>, ApiError>>,
     ) -> Result<Option<String>, ApiError> {
         let Some(environment) = deployment.pointer("/environment/id").and_then(Value::as_u64) else {
             return Ok(None);
         };
         if let Some(tier) = known.get(&environment) {
-            return Ok(tier.clone());
+            return tier.clone();
         }
         let number = environment.to_string();
         let tier = match self.client.get(&[path, &["environments", &number]].concat(), &[]).await {
-            Ok(page) => page.body.get("tier").and_then(Value::as_str).map(str::to_owned),
-            Err(ApiError { problem: ApiProblem::NotFound | ApiProblem::Forbidden(_), .. }) => None,
-            Err(error) => return Err(error),
+            Ok(page) => Ok(page.body.get("tier").and_then(Value::as_str).map(str::to_owned)),
+            Err(ApiError { problem: ApiProblem::NotFound | ApiProblem::Forbidden(_), .. }) => Ok(None),
+            Err(error) => Err(error),
         };
         known.insert(environment, tier.clone());
-        Ok(tier)
+        tier
     }
 }
 

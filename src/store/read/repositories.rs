@@ -25,7 +25,7 @@ pub struct UnfinishedDeployment {
 }
 
 /// Greatest number of unfinished deployments that are listed, the latest first.
-const MOST_UNFINISHED: i64 = 500;
+const MOST_UNFINISHED: usize = 500;
 
 impl Reader {
     /// Time up to which the deployments of a repository were read. `None` if they were never read.
@@ -59,12 +59,11 @@ impl Reader {
         let db = self.lock();
         let mut statement = db.prepare_cached(SQL)?;
         let mut rows = statement.query(params![source.as_str(), since.as_nanos()])?;
-        let (mut unfinished, mut looked_at) = (BTreeSet::new(), 0);
-        while looked_at < MOST_UNFINISHED
+        let mut unfinished = BTreeSet::new();
+        while unfinished.len() < MOST_UNFINISHED
             && let Some(row) = rows.next()?
         {
             let Some(repository_url) = repository_url(row, 0)? else { continue };
-            looked_at += 1;
             let [id, history]: [String; 2] = [row.get(1)?, row.get(2)?];
             // A damaged history is reported when the next event is folded.
             let Ok(history) = from_json::<DeploymentHistory>(&history) else { continue };

@@ -39,5 +39,6 @@ pub(crate) use self::losses::{irreplaceable_webhooks, webhooks_lost};
 pub(crate) use self::random::{random_world, random_world_with_silent_changes};
 pub(crate) use self::rest::TOKEN;
 pub(crate) use self::server::FakePagerDuty;
+pub(crate) use self::server::HalfBody;
 pub(crate) use self::webhooks::Webhook;
 pub(crate) use self::world::World;

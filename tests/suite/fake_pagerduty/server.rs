@@ -218,13 +218,13 @@ fn response(status: u16, json: Option<&Value>, is_half: bool) -> Response<Body> 
 }
 
 /// A body that breaks off.
-struct HalfBody {
+pub(crate) struct HalfBody {
     first_half: Option<Bytes>,
     is_flushed: bool,
 }
 
 impl HalfBody {
-    fn of(text: &Bytes) -> Self {
+    pub(crate) fn of(text: &Bytes) -> Self {
         Self { first_half: Some(text.slice(..text.len() / 2)), is_flushed: false }
     }
 }

@@ -7,23 +7,21 @@ use crate::telemetry::deployment_reading::DeploymentReadingState;
 
 /// State of reading deployments from one API.
 pub(super) fn deployment_reading(data: &HealthData, state: &DeploymentReadingState) -> HealthRow {
-    let DeploymentReadingState { title, succeeded_at, failed, repaired, unreadable } = state;
-    let last = match succeeded_at {
-        Some(at) => format!(
+    let DeploymentReadingState { title, succeeded_at, failed, repaired, gaps } = state;
+    let last = match (succeeded_at, &gaps.none_on) {
+        (Some(_), Some(host)) => format!(
+            "The program reads no repository: none that is known is on {host}. Check the url of the API."
+        ),
+        (Some(at), None) => format!(
             "Deployments were read from {title}'s API {} ago. {} repaired since the start.",
             ago(data.now, *at),
             count(*repaired, "lost event")
         ),
-        None => format!("Deployments were not read from {title}'s API yet."),
+        (None, _) => format!("Deployments were not read from {title}'s API yet."),
     };
-    let skipped = unreadable.as_ref().map(|(repositories, reason)| {
-        let (repositories, plural) = match repositories {
-            1 => ("1 repository".to_owned(), "is"),
-            n => (format!("{n} repositories"), "are"),
-        };
-        format!(" {repositories} {plural} left out: {}.", sentence(reason))
-    });
-    let last = last + &skipped.unwrap_or_default();
+    let last = last
+        + &left_out(gaps.unreadable.as_ref(), ("repository", "repositories"))
+        + &left_out(gaps.left_out.as_ref(), ("record", "records"));
     let says = match failed {
         None => last,
         Some((at, error)) => {
@@ -31,4 +29,13 @@ pub(super) fn deployment_reading(data: &HealthData, state: &DeploymentReadingSta
         }
     };
     HealthRow { about: format!("Deployments of {title}"), says, must_act: failed.is_some(), page: None }
+}
+
+/// Sentence about things that were left out: their number, and the first of them with the reason.
+fn left_out(things: Option<&(usize, String)>, (one, many): (&str, &str)) -> String {
+    match things {
+        None => String::new(),
+        Some((1, first)) => format!(" 1 {one} is left out: {}.", sentence(first)),
+        Some((n, first)) => format!(" {n} {many} are left out: {}.", sentence(first)),
+    }
 }
