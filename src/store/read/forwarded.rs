@@ -1,9 +1,9 @@
 //! Progress of forwarding failures, as people see it.
 
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::forwarding::Action;
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::outbox::rows::{RowState, action, row_state};
 
 /// Progress of forwarding a failure to one backend.
@@ -53,14 +53,14 @@ impl ForwardState {
 }
 
 /// The latest revision of a failure for each backend, without repeats.
-pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<Forwarded>> {
+pub(super) fn forwarded(db: &Db, failure: i64) -> sql::Result<Vec<Forwarded>> {
     const SQL: &str = "SELECT backend, revision, state, attempts, action FROM outbox
         WHERE failure = ?1 AND state <> 'superseded' AND repeats = 0 ORDER BY backend, revision, id";
     latest(db, SQL, failure)
 }
 
 /// The latest revision of a deployment itself (not of its mark) for each backend, without repeats.
-pub(super) fn forwarded_deployment(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Forwarded>> {
+pub(super) fn forwarded_deployment(db: &Db, deployment: i64) -> sql::Result<Vec<Forwarded>> {
     const SQL: &str = "SELECT backend, revision, state, attempts, action FROM outbox
         WHERE deployment = ?1 AND topic = 'deployment' AND state <> 'superseded' AND repeats = 0
         ORDER BY backend, revision, id";
@@ -68,11 +68,9 @@ pub(super) fn forwarded_deployment(db: &Connection, deployment: i64) -> rusqlite
 }
 
 /// The last row of each backend among those that a query finds.
-fn latest(db: &Connection, sql: &str, subject: i64) -> rusqlite::Result<Vec<Forwarded>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([subject])?;
+fn latest(db: &Db, sql: &str, subject: i64) -> sql::Result<Vec<Forwarded>> {
     let mut all: Vec<Forwarded> = Vec::new();
-    while let Some(row) = rows.next()? {
+    db.each(sql, params![subject], |row| {
         let state = ForwardState::of(row_state(row, 2)?, action(row, 4)?);
         let (backend, revision, attempts) = (row.get(0)?, row.get(1)?, row.get(3)?);
         let forwarded = Forwarded { backend, revision, state, attempts };
@@ -80,6 +78,7 @@ fn latest(db: &Connection, sql: &str, subject: i64) -> rusqlite::Result<Vec<Forw
             Some(last) => *last = forwarded,
             None => all.push(forwarded),
         }
-    }
+        Ok(())
+    })?;
     Ok(all)
 }
