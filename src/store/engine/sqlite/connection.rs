@@ -110,3 +110,67 @@ impl Connection {
         Ok(self.0.close().map_err(|(_, error)| error)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::engine::sql::{Db, params};
+
+    fn db() -> Db {
+        Db::Sqlite(Connection::new(rusqlite::Connection::open_in_memory().unwrap()))
+    }
+
+    #[test]
+    fn parameters_are_read_back() {
+        let db = db();
+        let bytes = b"bytes".to_vec();
+        let values = params![i64::MIN, u32::MAX, true, "text", bytes, None::<i64>, Some(7_u16)];
+        let read = db.only("SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7", values, |row| {
+            assert_eq!((row.text(3)?, row.bytes(4)?, row.text_or_null(5)?), ("text", &b"bytes"[..], None));
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(5)?, row.get(6)?))
+        });
+        assert_eq!(read.unwrap(), (i64::MIN, u32::MAX, true, None::<String>, Some(7_u16)));
+        assert!(db.only("SELECT ?1", params![], |_| Ok(())).is_err(), "a parameter is missing");
+    }
+
+    #[test]
+    fn rows_are_read_until_one_is_found() {
+        let (db, numbers) = (db(), "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3");
+        assert_eq!(db.all(numbers, params![], |row| row.get::<i64>(0)).unwrap(), [1, 2, 3]);
+        let (mut seen, none) = (Vec::new(), "SELECT 1 WHERE false");
+        let found = db.find(numbers, params![], |row| {
+            seen.push(row.get::<i64>(0)?);
+            Ok((seen.len() == 2).then_some("second"))
+        });
+        assert_eq!((found.unwrap(), seen.as_slice()), (Some("second"), &[1, 2][..]));
+        assert_eq!(db.one(none, params![], |row| row.get::<i64>(0)).unwrap(), None);
+        assert_eq!(db.only(none, params![], |_| Ok(())).unwrap_err().to_string(), "Query returned no rows");
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_an_error_that_names_its_column() {
+        let db = db();
+        let error = |sql, column: usize| {
+            db.only(sql, params![], |row| row.get::<u16>(column)).unwrap_err().to_string()
+        };
+        let text = error("SELECT 1, 'one' AS word", 1);
+        assert_eq!(text, "Invalid column type Text at index: 1, name: word");
+        assert_eq!(error("SELECT NULL AS word", 0), "Invalid column type Null at index: 0, name: word");
+        assert_eq!(error("SELECT 1.5 AS word", 0), "Invalid column type Real at index: 0, name: word");
+        assert_eq!(error("SELECT 65536", 0), "Integer 65536 out of range at index 0");
+        assert_eq!(error("SELECT 1", 1), "Invalid column index: 1");
+    }
+
+    #[test]
+    fn a_snapshot_ends_when_it_is_dropped() {
+        let mut db = db();
+        db.run("CREATE TABLE t (a)", params![]).unwrap();
+        for _ in 0..2 {
+            let snapshot = db.snapshot().unwrap();
+            snapshot.run("INSERT INTO t VALUES (1)", params![]).unwrap();
+            drop(snapshot);
+            assert_eq!(db.all("SELECT a FROM t", params![], |_| Ok(())).unwrap(), []);
+        }
+        assert_eq!(db.insert("INSERT INTO t VALUES (1)", params![]).unwrap(), Some(1));
+    }
+}

@@ -39,3 +39,26 @@ fn advice(error: &rusqlite::Error) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_if_the_store_is_in_doubt_or_busy_and_what_to_do() {
+        for (code, is_in_doubt, is_busy, advice) in [
+            (ffi::SQLITE_IOERR_FSYNC, true, false, ""),
+            (ffi::SQLITE_IOERR_WRITE, false, false, ""),
+            (ffi::SQLITE_CORRUPT, true, false, "restore a backup"),
+            (ffi::SQLITE_READONLY, true, false, ""),
+            (ffi::SQLITE_FULL, false, false, "free some space"),
+            (ffi::SQLITE_BUSY, false, true, ""),
+            (ffi::SQLITE_LOCKED, false, true, ""),
+            (ffi::SQLITE_CONSTRAINT, false, false, ""),
+        ] {
+            let error = Error::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+            assert_eq!((error.is_in_doubt(), error.is_busy()), (is_in_doubt, is_busy), "{error}");
+            assert!(error.to_string().contains(advice), "{error}");
+        }
+    }
+}
