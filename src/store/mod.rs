@@ -6,7 +6,6 @@
 //! Each folder imports only from those to its left: `engine` (connections, the writer, migrations) < `facts` (events
 //! and deployments as received) < `state` (failures and their links) < `outbox` (requests to backends) < `read`.
 
-mod backup;
 mod engine;
 mod facts;
 mod forwarding;
@@ -22,15 +21,17 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
-pub use backup::{BackupError, BackupSummary, backup};
 pub use engine::change_channels::RetryRequests;
-pub use engine::error::{DatabaseError, ReadError};
-pub use engine::files::is_in_use;
+pub use engine::error::ReadError;
 pub use engine::health::StoreOutage;
 pub use engine::job::{StoreError, WriterState};
-pub use engine::schema::{OpenError, SCHEMA};
+pub use engine::open_error::OpenError;
 pub use engine::settings::{CommitObserver, MAX_BACKLOG, Settings};
 pub use engine::sizes::{NEARLY_FULL_BYTES, Sizes};
+pub use engine::sql::error::Error as DatabaseError;
+pub use engine::sqlite::backup::{BackupError, BackupSummary, backup};
+pub use engine::sqlite::files::is_in_use;
+pub use engine::sqlite::migrations::SCHEMA;
 pub use facts::delivery::Delivery;
 pub use facts::quarantine::QuarantineRetry;
 pub use facts::record::Recorded;
@@ -63,17 +64,14 @@ use crate::domain::related_change::RelatedChange;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 use engine::change_channels::ChangeChannels;
-use engine::checkpoint;
-use engine::files::{Files, Lock};
 use engine::health::Health;
 use engine::hooks::Hooks;
 use engine::job::{Job, WriteKind};
+use engine::open_error::in_file;
 use engine::open_store::OpenStore;
 use engine::progress::{self, WRITTEN_AT};
-use engine::schema;
 use engine::session::Session;
 use engine::settings::CurrentSettings;
-use engine::space;
 use engine::writer::Writer;
 use facts::{event, quarantine, record, related_changes};
 use outbox::{backfill, import, reconcile};
@@ -113,26 +111,23 @@ pub struct Store {
 impl Store {
     /// Opens the store, migrates it, and starts its writer.
     pub fn open(path: &Path, settings: Settings) -> Result<Self, OpenError> {
-        let lock = Lock::take(path)?;
-        let mut db = schema::open_to_write(path)?;
+        let open = OpenStore::open(path)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (changed, outbox_changed) = watch::channel(());
         let (request_retry, retry_requests) = watch::channel(RetryRequests::new());
         let (fold, is_folded) = watch::channel(true);
         let (end, ended) = watch::channel(WriterState::Running);
-        let (checkpointer, health) = (checkpoint::start(path, &mut db)?, Health::default());
-        let files = Files::of(path).map_err(|error| OpenError::NoFile { path: path.to_owned(), error })?;
-        let place = OpenStore { db, lock, files, checkpointer };
+        let health = Health::default();
         let change_channels = ChangeChannels { changed, request_retry, is_folded: fold };
         let (configure, configured) = watch::channel(settings);
         let mut writer = Writer::new(
-            place,
+            open,
             (CurrentSettings::of(configured), HOOKS),
             queue,
             change_channels,
             health.clone(),
         );
-        writer.catch_up().map_err(schema::in_file(path))?;
+        writer.catch_up().map_err(in_file(path))?;
         writer.start(end)?;
         let configure = Arc::new(configure);
         Ok(Self { jobs, configure, outbox_changed, retry_requests, is_folded, ended, health })
@@ -286,7 +281,7 @@ impl Store {
 
     /// Gives space that is free inside of the database file back to the file system. Webhooks are stored in between.
     pub async fn give_back_space(&self) -> Result<(), StoreError> {
-        self.send(Pending::in_parts(space::give_back)).await
+        self.send(Pending::in_parts(|session| session.db().give_back_space())).await
     }
 
     /// Proves that the store can be written.

@@ -4,10 +4,11 @@ use tokio::sync::oneshot;
 
 use super::engine::job::{Job, StoreError, WriteKind};
 use super::engine::session::Session;
+use crate::store::engine::sql;
 
 /// One closure: part of one transaction. It may run twice, because a group that fails is repeated job by job.
-pub(super) trait Work<T>: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static {}
-impl<T, F: FnMut(&mut Session<'_>) -> rusqlite::Result<T> + Send + 'static> Work<T> for F {}
+pub(super) trait Work<T>: FnMut(&mut Session<'_>) -> sql::Result<T> + Send + 'static {}
+impl<T, F: FnMut(&mut Session<'_>) -> sql::Result<T> + Send + 'static> Work<T> for F {}
 
 /// A job, and the receiver of its result.
 pub(super) type NewJob<T> = (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>);
@@ -47,7 +48,7 @@ impl<T: Send + 'static, W: Work<Option<T>>> Job for Pending<T, W> {
         !self.answer.is_closed()
     }
 
-    fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()> {
+    fn run(&mut self, session: &mut Session<'_>) -> sql::Result<()> {
         self.result = (self.work)(session)?;
         Ok(())
     }

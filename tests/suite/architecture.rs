@@ -213,10 +213,39 @@ fn sources_do_not_use_each_other() {
     }
 }
 
+/// The folder of the engine SQLite.
+const SQLITE: [&str; 3] = ["store", "engine", "sqlite"];
+
+/// Files that choose an engine, or give its public items to other modules.
+const KNOW_ENGINES: [&str; 4] =
+    ["store/engine/open_store.rs", "store/engine/sql/db.rs", "store/engine/sql/row.rs", "store/mod.rs"];
+
+/// Words that only one engine understands.
+const DIALECT: [&str; 7] =
+    ["PRAGMA", "BEGIN IMMEDIATE", "sqlite_schema", "rowid", "json_each", "unnest", "EXPLAIN QUERY PLAN"];
+
 #[test]
-fn only_the_store_uses_sql() {
-    for (path, text) in sources().into_iter().filter(|(path, _)| module(path) != "store") {
-        assert!(!shipped(&text).contains("rusqlite"), "{} mentions rusqlite", path.display());
+fn only_the_engine_sqlite_knows_rusqlite_and_sqlites_sql() {
+    let folder: PathBuf = SQLITE.iter().collect();
+    for (path, text) in sources().into_iter().filter(|(path, _)| !path.starts_with(&folder)) {
+        assert!(!text.contains("rusqlite"), "{} mentions rusqlite", path.display());
+        for word in DIALECT {
+            assert!(!shipped(&text).contains(word), "{} mentions {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_a_few_files_know_which_engines_there_are() {
+    let imports = imports();
+    let is_sqlites = |module: &Module| module.iter().take(SQLITE.len()).eq(SQLITE.iter());
+    // Other modules use what `store/mod.rs` gives them.
+    for (from, uses) in imports.arrows().into_iter().filter(|(from, _)| top(from) == "store") {
+        let file = imports.file(from);
+        let may = is_sqlites(from) || KNOW_ENGINES.iter().any(|known| file.ends_with(known));
+        for to in uses.into_iter().filter(|to| is_sqlites(to)) {
+            assert!(may, "{} must not use {}", file.display(), to.join("::"));
+        }
     }
 }
 

@@ -23,17 +23,22 @@ use crate::postgres::Schema;
 
 /// Statements that only SQLite has: the file, the beginning of the statement, and its purpose.
 const ONLY_SQLITE: &[(&str, &str, &str)] = &[
-    ("backup.rs", "BEGIN; SELECT count(*) FROM sqlite_schema", "a snapshot for the copy of the file"),
-    ("backup.rs", "PRAGMA integrity_check", "a check of the copied file"),
-    ("engine/checkpoint.rs", "PRAGMA wal_checkpoint", "SQLite's write-ahead log"),
-    ("engine/job.rs", "PRAGMA synchronous = FULL", "the durability of a transaction"),
-    ("engine/job.rs", "PRAGMA synchronous = NORMAL", "the durability of a transaction"),
-    ("engine/schema.rs", "PRAGMA journal_mode", "SQLite's write-ahead log"),
-    ("engine/schema.rs", "SELECT count(*) FROM sqlite_schema WHERE", "the owner of a file"),
-    ("engine/schema.rs", "SELECT count(*) FROM sqlite_schema", "the owner of a file"),
-    ("engine/writer.rs", "BEGIN IMMEDIATE", "the one writer"),
-    ("engine/space.rs", "PRAGMA freelist_count", "free space in the file"),
-    ("engine/space.rs", "PRAGMA incremental_vacuum", "free space in the file"),
+    (
+        "engine/sqlite/backup.rs",
+        "BEGIN; SELECT count(*) FROM sqlite_schema",
+        "a snapshot for the copy of the file",
+    ),
+    ("engine/sqlite/backup.rs", "PRAGMA integrity_check", "a check of the copied file"),
+    ("engine/sqlite/checkpoint.rs", "PRAGMA wal_checkpoint", "SQLite's write-ahead log"),
+    ("engine/sqlite/store_file.rs", "PRAGMA synchronous = FULL", "the durability of a transaction"),
+    ("engine/sqlite/store_file.rs", "PRAGMA synchronous = NORMAL", "the durability of a transaction"),
+    ("engine/sqlite/connection.rs", "BEGIN DEFERRED", "a snapshot for reading"),
+    ("engine/sqlite/open.rs", "PRAGMA journal_mode", "SQLite's write-ahead log"),
+    ("engine/sqlite/open.rs", "SELECT count(*) FROM sqlite_schema WHERE", "the owner of a file"),
+    ("engine/sqlite/open.rs", "SELECT count(*) FROM sqlite_schema", "the owner of a file"),
+    ("engine/sqlite/store_file.rs", "BEGIN IMMEDIATE", "the one writer"),
+    ("engine/sqlite/space.rs", "PRAGMA freelist_count", "free space in the file"),
+    ("engine/sqlite/space.rs", "PRAGMA incremental_vacuum", "free space in the file"),
 ];
 
 /// The types that parameters and columns may have. Other types would need other values in Rust.

@@ -58,6 +58,7 @@ impl BackgroundJobs {
 mod tests {
     use super::super::job::StoreError;
     use super::super::session::Session;
+    use super::super::sql;
     use super::*;
 
     struct Idle(WriteKind);
@@ -71,7 +72,7 @@ mod tests {
             true
         }
 
-        fn run(&mut self, _: &mut Session<'_>) -> rusqlite::Result<()> {
+        fn run(&mut self, _: &mut Session<'_>) -> sql::Result<()> {
             Ok(())
         }
 

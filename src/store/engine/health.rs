@@ -14,7 +14,7 @@ const OUTAGE_ENDS_AFTER: Duration = Duration::from_secs(10);
 /// Outage of a store: it has not been able to commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOutage {
-    /// SQLite's message.
+    /// Message of the database.
     pub error: String,
     /// Time since the first commit that failed.
     pub lasts: Duration,

@@ -5,11 +5,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use rusqlite::{ErrorCode, ffi};
 use tokio::sync::mpsc;
 
-use super::error::advice;
 use super::session::Session;
+use super::sql;
 
 /// Reason why a write cannot be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,15 +59,6 @@ pub(super) enum Durability {
     Later,
 }
 
-impl Durability {
-    pub(super) const fn pragma(self) -> &'static str {
-        match self {
-            Self::Synced => "PRAGMA synchronous = FULL",
-            Self::Later => "PRAGMA synchronous = NORMAL",
-        }
-    }
-}
-
 /// Work in a transaction, and a receiver for the outcome once it is committed.
 pub(in crate::store) trait Job: Send {
     /// Purpose of the job.
@@ -77,7 +67,7 @@ pub(in crate::store) trait Job: Send {
     fn is_awaited(&self) -> bool;
     /// Does the work, or the next part of it. After an error it may be called again, in a transaction of its own, unless
     /// it is a background job.
-    fn run(&mut self, session: &mut Session<'_>) -> rusqlite::Result<()>;
+    fn run(&mut self, session: &mut Session<'_>) -> sql::Result<()>;
     /// `true` if all of the work is done. Only a background job may have more parts, which need not be in the same
     /// transaction.
     fn is_done(&self) -> bool;
@@ -122,19 +112,12 @@ pub(in crate::store) enum NotCommitted {
 }
 
 impl NotCommitted {
-    /// Outcome of a transaction that failed with this error. A damaged store cannot be trusted with the next
-    /// transaction. A failed sync cannot be repeated: the kernel may have dropped the pages. If SQLite could open the
-    /// WAL only for reading, this connection cannot write any more, but a new one may be able to.
-    pub(in crate::store) fn of(error: &rusqlite::Error, is_undone: bool) -> Self {
-        let code = error.sqlite_error().map(|error| error.extended_code);
-        let sync_failed = matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC));
-        let is_damaged_or_read_only =
-            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::ReadOnly));
-        let message = format!("{error}{}", advice(error));
-        if sync_failed || is_damaged_or_read_only || !is_undone {
-            Self::InDoubt(message)
+    /// Outcome of a transaction that failed with this error.
+    pub(in crate::store) fn of(error: &sql::Error, is_undone: bool) -> Self {
+        if error.is_in_doubt() || !is_undone {
+            Self::InDoubt(error.to_string())
         } else {
-            Self::RolledBack(message)
+            Self::RolledBack(error.to_string())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers that the store keeps about itself (table `progress`).
 
-use rusqlite::{Connection, OptionalExtension, params};
+use super::sql::{self, Db, params};
 
 /// Events up to this one are folded into their failures.
 pub(in crate::store) const FOLDED_UP_TO: &str = "folded_up_to";
@@ -33,20 +33,19 @@ pub(in crate::store) fn read_up_to(repository: &str) -> String {
 }
 
 /// A number; 0 until it is first set.
-pub(in crate::store) fn get(db: &Connection, name: &str) -> rusqlite::Result<i64> {
-    let mut statement = db.prepare_cached("SELECT value FROM progress WHERE name = ?1")?;
-    let found = statement.query_row([name], |row| row.get(0)).optional()?;
+pub(in crate::store) fn get(db: &Db, name: &str) -> sql::Result<i64> {
+    let found = db.one("SELECT value FROM progress WHERE name = ?1", params![name], |row| row.get(0))?;
     Ok(found.unwrap_or(0))
 }
 
 /// Sets a number.
-pub(in crate::store) fn set(db: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
+pub(in crate::store) fn set(db: &Db, name: &str, value: i64) -> sql::Result<()> {
     const SQL: &str = "INSERT INTO progress VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
-    db.prepare_cached(SQL)?.execute(params![name, value]).map(drop)
+    db.run(SQL, params![name, value]).map(drop)
 }
 
 /// Begins an epoch, and returns its number. Claims that belong to earlier epochs are no longer valid.
-pub(in crate::store) fn begin_epoch(db: &Connection) -> rusqlite::Result<i64> {
+pub(in crate::store) fn begin_epoch(db: &Db) -> sql::Result<i64> {
     let epoch = get(db, EPOCH)? + 1;
     set(db, EPOCH, epoch)?;
     Ok(epoch)

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use rusqlite::{CachedStatement, Connection, Params};
-
 use super::backlog::Unfolded;
 use super::settings::Settings;
+use super::sql::{self, Db, Param};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
 use crate::domain::tell::ToldBackends;
@@ -13,7 +12,7 @@ use crate::domain::timestamp::Timestamp;
 
 /// State for a job: the open transaction, and values that the writer keeps in memory.
 pub(in crate::store) struct Session<'a> {
-    pub(super) db: &'a Connection,
+    pub(super) db: &'a Db,
     pub(in crate::store) settings: &'a Settings,
     /// Epoch of this process: counts the processes that have opened the store for writing.
     pub(in crate::store) epoch: i64,
@@ -161,28 +160,22 @@ impl Changes {
 
 impl<'a> Session<'a> {
     /// The connection, for reading.
-    pub(in crate::store) fn db(&self) -> &'a Connection {
+    pub(in crate::store) fn db(&self) -> &'a Db {
         self.db
     }
 
-    /// The statement, prepared once.
-    pub(in crate::store) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'a>> {
-        self.db.prepare_cached(sql)
-    }
-
     /// Inserts a row into a table with numbered rows, and returns its number. `None` if the row exists already.
-    pub(in crate::store) fn insert(&self, sql: &str, params: impl Params) -> rusqlite::Result<Option<i64>> {
-        // Cheaper than RETURNING, which gathers its rows in a table first.
-        Ok((self.execute(sql, params)? == 1).then(|| self.db.last_insert_rowid()))
+    pub(in crate::store) fn insert(&self, sql: &str, params: &[Param<'_>]) -> sql::Result<Option<i64>> {
+        self.db.insert(sql, params)
     }
 
     /// Inserts a row that cannot exist yet, and returns its number.
-    pub(in crate::store) fn insert_new(&self, sql: &str, params: impl Params) -> rusqlite::Result<i64> {
-        self.insert(sql, params)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+    pub(in crate::store) fn insert_new(&self, sql: &str, params: &[Param<'_>]) -> sql::Result<i64> {
+        self.insert(sql, params)?.ok_or_else(sql::Error::no_row)
     }
 
     /// Runs a statement and returns how many rows it changed.
-    pub(in crate::store) fn execute(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
-        self.prepare(sql)?.execute(params)
+    pub(in crate::store) fn run(&self, sql: &str, params: &[Param<'_>]) -> sql::Result<usize> {
+        self.db.run(sql, params)
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use super::sql::Db;
 
 /// Sizes in bytes. 0 for a file that is not there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub const NEARLY_FULL_BYTES: u64 = 512 * 1024 * 1024;
 
 impl Sizes {
     /// Sizes of the store that a connection has open.
-    pub(in crate::store) fn of(db: &Connection) -> Self {
-        let Some(path) = db.path().map(Path::new) else { return Self::default() };
+    pub(in crate::store) fn of(db: &Db) -> Self {
+        let Some(path) = db.file() else { return Self::default() };
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
         let bytes = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
@@ -39,13 +39,13 @@ impl Sizes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::engine::open_store::OpenStore;
 
     #[test]
     fn an_open_store_has_sizes_and_free_space() {
         let folder = tempfile::tempdir().unwrap();
-        let db = Connection::open(folder.path().join("store.db")).unwrap();
-        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
-        let sizes = Sizes::of(&db);
+        let store = OpenStore::open(&folder.path().join("store.db")).unwrap();
+        let sizes = Sizes::of(store.db());
         assert!(sizes.wal > 0 && sizes.free.is_some_and(|free| free > 0), "{sizes:?}");
         assert!(!Sizes { free: Some(NEARLY_FULL_BYTES), ..sizes }.is_nearly_full());
         assert!(Sizes { free: Some(NEARLY_FULL_BYTES - 1), ..sizes }.is_nearly_full());

@@ -7,14 +7,11 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
 use super::background::BackgroundJobs;
 use super::backlog::{self, Backlog};
 use super::change_channels::ChangeChannels;
-use super::checkpoint::{self, Checkpointer};
-use super::files::{Files, Lock};
 use super::health::Health;
 use super::hooks::Hooks;
 use super::job::{
@@ -24,6 +21,7 @@ use super::open_store::OpenStore;
 use super::progress::{self, FOLDED_UP_TO};
 use super::session::{Changes, Session};
 use super::settings::CurrentSettings;
+use super::sql;
 use crate::log_limit::LogLimit;
 
 /// Largest number of writes in a group, so that the first one does not wait too long.
@@ -44,13 +42,11 @@ type Queue = mpsc::Receiver<Box<dyn Job>>;
 
 /// State of the writer thread.
 pub(in crate::store) struct Writer {
-    db: Connection,
-    files: Files,
+    store: OpenStore,
     settings: CurrentSettings,
     queue: Queue,
     background: BackgroundJobs,
     change_channels: ChangeChannels,
-    checkpointer: Checkpointer,
     health: Health,
     /// Limit for the log line about events that could not be folded.
     unfolded_lines: LogLimit,
@@ -59,21 +55,17 @@ pub(in crate::store) struct Writer {
     hooks: Hooks,
     /// Epoch of this process: counts the processes that have opened the store for writing.
     epoch: i64,
-    /// Durability that the connection is set to. `None` if it is not known.
-    durability: Option<Durability>,
     backlog: Backlog,
     merge_targets: HashSet<i64>,
     /// Time of the last large group of events. `None` if there is no rush.
     rushed_at: Option<Instant>,
     /// `true` if the last transaction failed: folding is not retried before the next write.
     last_transaction_failed: bool,
-    /// Keeps other processes from writing. Last, so that it is dropped after the connection.
-    _lock: Lock,
 }
 
 impl Writer {
     pub(in crate::store) fn new(
-        OpenStore { db, lock, files, checkpointer }: OpenStore,
+        store: OpenStore,
         (settings, hooks): (CurrentSettings, Hooks),
         queue: Queue,
         change_channels: ChangeChannels,
@@ -81,9 +73,7 @@ impl Writer {
     ) -> Self {
         let max_backlog = settings.max_backlog;
         Self {
-            db,
-            _lock: lock,
-            files,
+            store,
             health,
             unfolded_lines: LogLimit::default(),
             quarantine_lines: LogLimit::default(),
@@ -91,10 +81,8 @@ impl Writer {
             queue,
             background: BackgroundJobs::default(),
             change_channels,
-            checkpointer,
             hooks,
             epoch: 0,
-            durability: None,
             backlog: Backlog::new(max_backlog),
             merge_targets: HashSet::new(),
             rushed_at: None,
@@ -103,16 +91,16 @@ impl Writer {
     }
 
     /// Begins an epoch, and folds the events that an earlier process stored and did not fold.
-    pub(in crate::store) fn catch_up(&mut self) -> rusqlite::Result<()> {
+    pub(in crate::store) fn catch_up(&mut self) -> sql::Result<()> {
         let begin = self.hooks.begin;
         let (epoch, _) = self.transact(Durability::Synced, |session, _| {
             begin(session)?;
             progress::begin_epoch(session.db)
         })?;
         self.epoch = epoch;
-        self.merge_targets = (self.hooks.merge_targets)(&self.db)?;
-        let mut after = progress::get(&self.db, FOLDED_UP_TO)?;
-        while let Some(left) = (self.hooks.left_over)(&self.db, &self.settings, after)? {
+        self.merge_targets = (self.hooks.merge_targets)(self.store.db())?;
+        let mut after = progress::get(self.store.db(), FOLDED_UP_TO)?;
+        while let Some(left) = (self.hooks.left_over)(self.store.db(), &self.settings, after)? {
             after = left.up_to;
             self.backlog.extend(Some(after), left.events);
             while !self.backlog.is_empty() {
@@ -137,12 +125,9 @@ impl Writer {
                 return WriterState::InDoubt(doubt);
             }
         }
-        // Closing as the last connection moves the whole WAL into the database file, so that the next start recovers
-        // nothing.
-        self.checkpointer.stop();
-        match self.db.close() {
+        match self.store.close() {
             Ok(()) => WriterState::Stopped,
-            Err((_, error)) => WriterState::InDoubt(error.to_string()),
+            Err(error) => WriterState::InDoubt(error.to_string()),
         }
     }
 
@@ -153,35 +138,19 @@ impl Writer {
         let slice = backlog::slice_after_group(group.len());
         let has_webhooks = group.iter().any(|job| job.kind() == WriteKind::Webhook);
         if group.is_empty() {
-            self.files_are_in_place()?;
+            self.store.is_in_place()?;
         }
         self.commit(group)?;
         self.fold_unless_rush(slice)?;
         let has_waited = self.background.has_waited();
-        if !self.checkpointer.is_moving()
+        if !self.store.is_busy()
             && let Some(job) = self.background.next(has_webhooks || !self.backlog.is_empty())
         {
             self.commit_in_background(job, has_waited)?;
         }
-        self.checkpointer.keep_up(&self.db);
+        self.store.keep_up();
         self.health.look(Instant::now());
         Ok(())
-    }
-
-    /// Fails if a file of the store is not where it was: data written to it may be lost.
-    fn files_are_in_place(&self) -> Result<(), String> {
-        match self.files.moved() {
-            None => Ok(()),
-            Some(path) => {
-                // If only the WAL was moved, its pages can still be moved into the database file.
-                checkpoint::checkpoint(&self.db);
-                let path = path.display();
-                Err(format!(
-                    "{path} was moved, removed or replaced while the program was running: put the store's files back, \
-                     or let the next start create new ones"
-                ))
-            }
-        }
     }
 
     /// Takes all waiting jobs. Without jobs and backlog it waits, and returns an empty group after `FILE_CHECK_EVERY`. In a
@@ -191,7 +160,7 @@ impl Writer {
         if self.backlog.is_empty() || self.last_transaction_failed {
             let pause = if self.background.is_empty() { FILE_CHECK_EVERY } else { BACKGROUND_PAUSE };
             // A backlog that is left here could not be folded.
-            if self.background.is_empty() || self.checkpointer.is_moving() || !self.backlog.is_empty() {
+            if self.background.is_empty() || self.store.is_busy() || !self.backlog.is_empty() {
                 match receive_within(&mut self.queue, pause) {
                     NextJob::Job(job) => self.background.sort(job, &mut group),
                     NextJob::Nothing => return Some(group),
@@ -238,7 +207,7 @@ impl Writer {
         match self.keep(&mut group).map_err(|error| self.roll_back(&error)) {
             Ok(quarantined) => {
                 // Checked before anybody is answered: the data may have been written to a file that was removed.
-                self.files_are_in_place()?;
+                self.store.is_in_place()?;
                 self.settings.observer.committed(group.len(), began.elapsed());
                 self.health.committed(Instant::now());
                 // Sent before the answers: a client that then asks for failures waits until they are up to date.
@@ -271,7 +240,7 @@ impl Writer {
         match self.transact(Durability::Later, parts).map_err(|error| self.roll_back(&error)) {
             Ok(((), changes)) => {
                 self.backlog.extend(changes.kept, changes.to_fold);
-                self.files_are_in_place()?;
+                self.store.is_in_place()?;
                 self.health.committed(Instant::now());
                 self.change_channels.folded(self.backlog.is_empty());
                 if job.is_done() {
@@ -287,7 +256,7 @@ impl Writer {
     }
 
     /// Folds until the backlog has room for a group of events.
-    fn make_room(&mut self, group: usize) -> rusqlite::Result<()> {
+    fn make_room(&mut self, group: usize) -> sql::Result<()> {
         let most = self.settings.max_backlog;
         while !self.backlog.is_empty() && self.backlog.len_after_a_crash() + group > most {
             self.fold(backlog::LARGE_SLICE)?;
@@ -317,7 +286,7 @@ impl Writer {
     }
 
     /// Runs the jobs of a group in one transaction. Returns the bodies that went to quarantine.
-    fn keep(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<Vec<(i64, String)>> {
+    fn keep(&mut self, group: &mut [Box<dyn Job>]) -> sql::Result<Vec<(i64, String)>> {
         let ((), changes) = self.transact(Durability::Synced, |session, _| {
             group.iter_mut().try_for_each(|job| job.run(session))
         })?;
@@ -329,7 +298,7 @@ impl Writer {
     }
 
     /// Folds a part of the backlog.
-    fn fold(&mut self, wanted: usize) -> rusqlite::Result<()> {
+    fn fold(&mut self, wanted: usize) -> sql::Result<()> {
         let (slice, fold) = (self.backlog.slice(wanted), self.hooks.fold);
         self.transact(Durability::Later, |session, _| fold(session, &slice))?;
         self.backlog.done(&slice);
@@ -342,8 +311,8 @@ impl Writer {
     fn transact<T>(
         &mut self,
         durability: Durability,
-        work: impl FnOnce(&mut Session<'_>, &Queue) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<(T, Changes)> {
+        work: impl FnOnce(&mut Session<'_>, &Queue) -> sql::Result<T>,
+    ) -> sql::Result<(T, Changes)> {
         let done = self.try_transact(durability, work);
         self.last_transaction_failed = done.is_err();
         let (result, mut changes) = done?;
@@ -357,25 +326,21 @@ impl Writer {
     fn try_transact<T>(
         &mut self,
         durability: Durability,
-        work: impl FnOnce(&mut Session<'_>, &Queue) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<(T, Changes)> {
-        if self.durability != Some(durability) {
-            self.durability = None;
-            self.db.prepare_cached(durability.pragma())?.execute([])?;
-            self.durability = Some(durability);
-        }
+        work: impl FnOnce(&mut Session<'_>, &Queue) -> sql::Result<T>,
+    ) -> sql::Result<(T, Changes)> {
+        self.store.begin(durability)?;
         let mut session = Session {
-            db: &self.db,
+            db: self.store.db(),
             settings: &self.settings,
             epoch: self.epoch,
             merge_targets: &mut self.merge_targets,
             changes: Changes::default(),
         };
-        session.execute("BEGIN IMMEDIATE", [])?;
         let result = work(&mut session, &self.queue)?;
         (self.hooks.finish)(&mut session)?;
-        session.execute("COMMIT", [])?;
-        Ok((result, session.changes))
+        let changes = session.changes;
+        self.store.commit()?;
+        Ok((result, changes))
     }
 
     /// Answers every job of a group that it was not done.
@@ -392,8 +357,7 @@ impl Writer {
     }
 
     /// Undoes the transaction.
-    fn roll_back(&self, error: &rusqlite::Error) -> NotCommitted {
-        let is_undone = self.db.is_autocommit() || self.db.execute_batch("ROLLBACK").is_ok();
-        NotCommitted::of(error, is_undone)
+    fn roll_back(&self, error: &sql::Error) -> NotCommitted {
+        NotCommitted::of(error, self.store.db().roll_back())
     }
 }

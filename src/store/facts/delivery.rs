@@ -3,11 +3,11 @@
 use std::any::Any;
 
 use bytes::Bytes;
-use rusqlite::Row;
 
 use crate::domain::source::{Source, Sources};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
+use crate::store::engine::sql::{self, Row};
 
 /// One POST from a source, with its body as bytes.
 pub struct Delivery {
@@ -28,7 +28,7 @@ pub(in crate::store) fn source(
     sources: Sources,
     row: &Row<'_>,
     column: usize,
-) -> rusqlite::Result<&'static Source> {
-    let name = row.get_ref(column)?.as_str()?;
+) -> sql::Result<&'static Source> {
+    let name = row.text(column)?;
     sources.named(name).ok_or_else(|| unknown_word(column, name))
 }

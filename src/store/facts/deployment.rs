@@ -1,8 +1,6 @@
 //! Stored deployments: those sent to the event API, and those that other sources told of. The view `deployment` has
 //! those that count.
 
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
-
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment_outcome::NotCounted;
 use crate::domain::id::DeploymentId;
@@ -11,6 +9,7 @@ use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json, unknown_word};
 use crate::store::engine::session::{Session, TouchedDeployment};
+use crate::store::engine::sql::{self, Db, Param, Row, params};
 
 /// Origin of a stored deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,9 +75,9 @@ pub(in crate::store) struct StoredDeployment {
 }
 
 /// The stored deployment with this id, if it counts or not.
-pub(in crate::store) fn of_id(db: &Connection, id: &str) -> rusqlite::Result<Option<StoredDeployment>> {
+pub(in crate::store) fn of_id(db: &Db, id: &str) -> sql::Result<Option<StoredDeployment>> {
     let sql = format!("{STORED} WHERE deployment_id = ?1");
-    db.prepare_cached(&sql)?.query_row([id], stored).optional()
+    db.one(&sql, params![id], stored)
 }
 
 /// Beginning of a statement that reads stored deployments, whether they count or not.
@@ -90,10 +89,10 @@ pub(in crate::store) const STORED: &str =
 pub(in crate::store) const FINISHED_AT: usize = 8;
 
 /// The stored deployment in a row of a statement that begins with [`STORED`].
-pub(in crate::store) fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDeployment> {
+pub(in crate::store) fn stored(row: &Row<'_>) -> sql::Result<StoredDeployment> {
     let received_at_ns: Option<i64> = row.get(2)?;
     let (counts, reason): (bool, Option<String>) = (row.get(5)?, row.get(6)?);
-    let duplicate_of = match row.get_ref(7)?.as_str_or_null()? {
+    let duplicate_of = match row.text_or_null(7)? {
         Some(id) => Some(DeploymentId::parse(id).ok_or_else(|| unknown_word(7, id))?),
         None => None,
     };
@@ -102,11 +101,11 @@ pub(in crate::store) fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDeployme
         (false, Some(id)) => Standing::DuplicateOf(id),
         (false, None) => Standing::Ignored(reason.unwrap_or_default()),
     };
-    let source = row.get_ref(3)?.as_str()?;
+    let source = row.text(3)?;
     let source = SourceName::parse(source).ok_or_else(|| unknown_word(3, source))?;
     Ok(StoredDeployment {
         row: row.get(0)?,
-        deployment: from_json(row.get_ref(1)?.as_str()?)?,
+        deployment: from_json(row.text(1)?)?,
         origin: Origin { source, told: row.get(4)? },
         standing,
         received_at: received_at_ns.map(Timestamp::from_nanos),
@@ -120,7 +119,7 @@ pub(in crate::store) fn save(
     deployment: &Deployment,
     reasons: (&Origin, &Standing),
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     save_received(session, deployment, reasons, now, now)
 }
 
@@ -131,7 +130,7 @@ pub(in crate::store) fn save_received(
     (origin, standing): (&Origin, &Standing),
     received_at: Timestamp,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     const SQL: &str = "INSERT INTO stored_deployment
         (deployment_id, service, team, env, started_at_ns, finished_at_ns, version, commit_sha, facts, version_key,
         received_at_ns, source, told, counts, ignored_because, duplicate_of)
@@ -143,25 +142,28 @@ pub(in crate::store) fn save_received(
         source = ?12, told = ?13, counts = ?14, ignored_because = ?15, duplicate_of = ?16 RETURNING id";
     let id = deployment.id.as_str();
     let replaced = of_id(session.db(), id)?;
-    let parameters = params![
-        id,
-        deployment.service,
-        deployment.team,
-        deployment.env,
-        deployment.started_at.as_nanos(),
-        deployment.finished_at.as_nanos(),
-        deployment.version,
-        deployment.commit_sha.as_deref().map(str::to_ascii_lowercase),
-        to_json(deployment)?,
-        deployment.version.as_deref().map(version_key),
-        received_at.as_nanos(),
-        origin.source.as_str(),
-        origin.told,
-        standing.counts(),
-        standing.reason(),
-        standing.duplicate_of().map(DeploymentId::as_str),
-    ];
-    let row = session.prepare(SQL)?.query_row(parameters, |columns| columns.get(0))?;
+    let row = session.db().only(
+        SQL,
+        params![
+            id,
+            deployment.service,
+            deployment.team,
+            deployment.env,
+            deployment.started_at.as_nanos(),
+            deployment.finished_at.as_nanos(),
+            deployment.version,
+            deployment.commit_sha.as_deref().map(str::to_ascii_lowercase),
+            to_json(deployment)?,
+            deployment.version.as_deref().map(version_key),
+            received_at.as_nanos(),
+            origin.source.as_str(),
+            origin.told,
+            standing.counts(),
+            standing.reason(),
+            standing.duplicate_of().map(DeploymentId::as_str),
+        ],
+        |columns| columns.get(0),
+    )?;
     for saved in replaced.iter().map(|replaced| &replaced.deployment).chain([deployment]) {
         session.changes.touch_commit(saved, now);
     }
@@ -195,21 +197,11 @@ fn touch(
 }
 
 /// The deployment in this row, whether it counts or not.
-pub(in crate::store) fn of_row(db: &Connection, row: i64) -> rusqlite::Result<Option<Deployment>> {
-    Ok(load(db, "SELECT facts FROM stored_deployment WHERE id = ?1", [row])?.pop())
+pub(in crate::store) fn of_row(db: &Db, row: i64) -> sql::Result<Option<Deployment>> {
+    Ok(load(db, "SELECT facts FROM stored_deployment WHERE id = ?1", params![row])?.pop())
 }
 
 /// The deployments that a query finds: their column `facts`.
-pub(in crate::store) fn load(
-    db: &Connection,
-    sql: &str,
-    params: impl Params,
-) -> rusqlite::Result<Vec<Deployment>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query(params)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(from_json(row.get_ref(0)?.as_str()?)?);
-    }
-    Ok(found)
+pub(in crate::store) fn load(db: &Db, sql: &str, params: &[Param<'_>]) -> sql::Result<Vec<Deployment>> {
+    db.all(sql, params, |row| from_json(row.text(0)?))
 }

@@ -1,33 +1,34 @@
 //! The `event` table: every event once, identified by its source and its id.
 
-use rusqlite::{OptionalExtension, params};
-
 use super::delivery::Delivery;
 use crate::domain::event::Heading;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::progress::{self, FOLDED_UP_TO, FORGOTTEN_UP_TO};
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, params};
 
 /// Inserts an event. `None` if its source sent an event with this id before.
 pub(in crate::store) fn insert(
     session: &Session<'_>,
     heading: &Heading,
     delivery: &Delivery,
-) -> rusqlite::Result<Option<i64>> {
+) -> sql::Result<Option<i64>> {
     const SQL: &str = "INSERT INTO event
         (source, event_id, event_type, occurred_at_ns, received_at_ns, delivery_id, body)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (source, event_id) DO NOTHING";
-    let parameters = params![
-        delivery.source.name.as_str(),
-        heading.id,
-        heading.event_type,
-        heading.occurred_at.unwrap_or(delivery.received_at).as_nanos(),
-        delivery.received_at.as_nanos(),
-        delivery.id,
-        &*delivery.body,
-    ];
-    session.insert(SQL, parameters)
+    session.insert(
+        SQL,
+        params![
+            delivery.source.name.as_str(),
+            heading.id,
+            &*heading.event_type,
+            heading.occurred_at.unwrap_or(delivery.received_at).as_nanos(),
+            delivery.received_at.as_nanos(),
+            delivery.id,
+            &*delivery.body,
+        ],
+    )
 }
 
 /// `true` if an event with this id is stored, or one whose id goes on with a colon.
@@ -35,10 +36,10 @@ pub(in crate::store) fn is_stored(
     session: &Session<'_>,
     source: &SourceName,
     event_id: &str,
-) -> rusqlite::Result<bool> {
+) -> sql::Result<bool> {
     const SQL: &str = "SELECT EXISTS (SELECT 1 FROM event WHERE source = ?1 AND event_id = ?2)
         OR EXISTS (SELECT 1 FROM event WHERE source = ?1 AND event_id > ?2 || ':' AND event_id < ?2 || ';')";
-    session.prepare(SQL)?.query_row([source.as_str(), event_id], |row| row.get(0))
+    session.db().only(SQL, params![source.as_str(), event_id], |row| row.get(0))
 }
 
 /// Counts a duplicate of a stored event. `false` if the delivery has other facts; then nothing is counted.
@@ -48,21 +49,22 @@ pub(in crate::store) fn count_duplicate(
     session: &Session<'_>,
     event_id: &str,
     delivery: &Delivery,
-) -> rusqlite::Result<bool> {
+) -> sql::Result<bool> {
     const STORED: &str = "SELECT body FROM event WHERE source = ?1 AND event_id = ?2";
     const COUNT: &str = "UPDATE event SET duplicates = duplicates + 1 WHERE source = ?1 AND event_id = ?2";
-    let key = [delivery.source.name.as_str(), event_id];
-    let stored: Option<Vec<u8>> =
-        session.prepare(STORED)?.query_row(key, |row| row.get(0)).optional()?.flatten();
+    let source = delivery.source.name.as_str();
     let parse = delivery.source.parse;
     let has_same_facts = |stored: &[u8]| {
         *stored == *delivery.body
             || parse(stored).is_some_and(|first| parse(&delivery.body).is_some_and(|second| first == second))
     };
-    if stored.is_some_and(|stored| !has_same_facts(&stored)) {
+    let is_same = session
+        .db()
+        .one(STORED, params![source, event_id], |row| Ok(row.bytes_or_null(0)?.is_none_or(has_same_facts)))?;
+    if is_same == Some(false) {
         return Ok(false);
     }
-    session.execute(COUNT, key)?;
+    session.run(COUNT, params![source, event_id])?;
     Ok(true)
 }
 
@@ -71,7 +73,7 @@ const FORGOTTEN_AT_A_TIME: i64 = 50;
 
 /// Removes bodies received before `before`, oldest first, and quarantine rows of that age. The events themselves stay.
 /// Returns the number of removed bodies of events.
-pub(in crate::store) fn forget_bodies(session: &Session<'_>, before: Timestamp) -> rusqlite::Result<usize> {
+pub(in crate::store) fn forget_bodies(session: &Session<'_>, before: Timestamp) -> sql::Result<usize> {
     // Rows are in order of arrival, so the search begins after the last removed body. Unfolded events still need their
     // bodies.
     const OLDEST: &str =
@@ -80,19 +82,17 @@ pub(in crate::store) fn forget_bodies(session: &Session<'_>, before: Timestamp) 
     const QUARANTINE: &str = "DELETE FROM quarantine WHERE received_at_ns < ?1";
     let forgotten_up_to = progress::get(session.db(), FORGOTTEN_UP_TO)?;
     let folded_up_to = progress::get(session.db(), FOLDED_UP_TO)?;
-    let oldest: Vec<(i64, i64)> = session
-        .prepare(OLDEST)?
-        .query_map([forgotten_up_to, folded_up_to, FORGOTTEN_AT_A_TIME], |row| {
+    let oldest: Vec<(i64, i64)> =
+        session.db().all(OLDEST, params![forgotten_up_to, folded_up_to, FORGOTTEN_AT_A_TIME], |row| {
             Ok((row.get(0)?, row.get(1)?))
-        })?
-        .collect::<Result<_, _>>()?;
+        })?;
     let old = oldest.iter().take_while(|(_, received_at_ns)| *received_at_ns < before.as_nanos());
     let mut forgotten = 0;
     for (id, _) in old {
-        session.execute(FORGET, [id])?;
+        session.run(FORGET, params![id])?;
         progress::set(session.db(), FORGOTTEN_UP_TO, *id)?;
         forgotten += 1;
     }
-    session.execute(QUARANTINE, [before.as_nanos()])?;
+    session.run(QUARANTINE, params![before.as_nanos()])?;
     Ok(forgotten)
 }

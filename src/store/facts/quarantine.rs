@@ -2,12 +2,12 @@
 //! at them, and have them read again by a newer version of the program.
 
 use bytes::Bytes;
-use rusqlite::{OptionalExtension, Row, params};
 
 use super::delivery::{Delivery, source};
 use super::record::{self, Recorded};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, Row, params};
 
 /// Result of reading a body again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl QuarantineRetry {
 
 /// Has a body read again by its source. An event that is understood is recorded like a webhook, with the time at which
 /// the body was received.
-pub(in crate::store) fn retry(session: &mut Session<'_>, id: i64) -> rusqlite::Result<QuarantineRetry> {
+pub(in crate::store) fn retry(session: &mut Session<'_>, id: i64) -> sql::Result<QuarantineRetry> {
     const FIND: &str = "SELECT received_at_ns, delivery_id, body, source FROM quarantine WHERE id = ?1";
     const REMOVE: &str = "DELETE FROM quarantine WHERE id = ?1";
     const EXPLAIN: &str = "UPDATE quarantine SET reason = ?2 WHERE id = ?1";
@@ -63,20 +63,20 @@ pub(in crate::store) fn retry(session: &mut Session<'_>, id: i64) -> rusqlite::R
             reservation: None,
         })
     };
-    let Some(delivery) = session.prepare(FIND)?.query_row([id], delivery).optional()? else {
+    let Some(delivery) = session.db().one(FIND, params![id], delivery)? else {
         return Ok(QuarantineRetry::NotFound);
     };
     let heading = match (delivery.source.heading)(&delivery.body) {
         Ok(heading) => heading,
         Err(reason) => {
-            session.execute(EXPLAIN, params![id, reason])?;
+            session.run(EXPLAIN, params![id, reason])?;
             return Ok(QuarantineRetry::NotUnderstood(reason));
         }
     };
     match record::keep(session, &heading, &delivery)? {
         None => Ok(QuarantineRetry::Contradicts),
         Some(recorded) => {
-            session.execute(REMOVE, [id])?;
+            session.run(REMOVE, params![id])?;
             Ok(QuarantineRetry::Recorded(recorded))
         }
     }

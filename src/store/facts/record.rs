@@ -1,6 +1,5 @@
 //! Recording of a delivery: it is stored as an event, counted as a duplicate, or put in quarantine.
 
-use rusqlite::params;
 use std::time::Instant;
 
 use super::delivery::Delivery;
@@ -10,6 +9,7 @@ use crate::domain::event::Heading;
 use crate::log_limit::LogLimit;
 use crate::store::engine::backlog::Unfolded;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, params};
 
 /// Result of recording a delivery. The result is on the disk: the body, or the higher count of duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(in crate::store) fn record(
     session: &mut Session<'_>,
     heading: &Heading,
     delivery: &Delivery,
-) -> rusqlite::Result<Recorded> {
+) -> sql::Result<Recorded> {
     if let Some(recorded) = keep(session, heading, delivery)? {
         if recorded == Recorded::Accepted && heading.has_placeholder_time {
             quarantine(session, PLACEHOLDER_TIME, delivery)?;
@@ -65,7 +65,7 @@ pub(in crate::store) fn keep(
     session: &mut Session<'_>,
     heading: &Heading,
     delivery: &Delivery,
-) -> rusqlite::Result<Option<Recorded>> {
+) -> sql::Result<Option<Recorded>> {
     let Some(row) = event::insert(session, heading, delivery)? else {
         let is_duplicate = event::count_duplicate(session, &heading.id, delivery)?;
         return Ok(is_duplicate.then_some(Recorded::Duplicate));
@@ -85,12 +85,15 @@ pub(in crate::store) fn quarantine(
     session: &mut Session<'_>,
     reason: &str,
     delivery: &Delivery,
-) -> rusqlite::Result<Recorded> {
+) -> sql::Result<Recorded> {
     const SQL: &str = "INSERT INTO quarantine (source, received_at_ns, delivery_id, reason, body)
         VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id";
     let (source, received_at_ns) = (delivery.source.name.as_str(), delivery.received_at.as_nanos());
-    let parameters = params![source, received_at_ns, delivery.id, reason, &*delivery.body];
-    let id = session.prepare(SQL)?.query_row(parameters, |row| row.get(0))?;
+    let id = session.db().only(
+        SQL,
+        params![source, received_at_ns, delivery.id, reason, &*delivery.body],
+        |row| row.get(0),
+    )?;
     session.changes.quarantined.push((id, reason.to_owned()));
     Ok(Recorded::Quarantined)
 }

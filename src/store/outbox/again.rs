@@ -6,6 +6,7 @@ use crate::domain::forwarding::{Action, Destination, RevisionContext};
 use crate::domain::tell::ToldCounts;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql;
 
 /// If the backend is told again: puts the desired request into the outbox once more, with its revision and its bytes.
 /// `newest` is the row that has it. Only a request that was accepted is sent again: another one still waits, or needs a
@@ -16,7 +17,7 @@ pub(super) fn put(
     revisions: Revisions<'_>,
     newest: &ExistingRow,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     if session.changes.told_again.is_none() {
         return Ok(());
     }

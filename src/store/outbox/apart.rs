@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::reconcile;
 use crate::store::engine::session::{Changes, Session};
+use crate::store::engine::sql::{self, params};
 use crate::store::state::{duplicates, renew};
 
 /// Treatment of changes.
@@ -20,21 +21,21 @@ pub(super) struct Treatment {
 pub(super) fn apart<T>(
     session: &mut Session<'_>,
     Treatment { is_dry_run, is_quiet }: Treatment,
-    change: impl FnOnce(&mut Session<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
+    change: impl FnOnce(&mut Session<'_>) -> sql::Result<T>,
+) -> sql::Result<T> {
     // The changes of the other writes of this transaction come first: they are told.
     put_into_outbox(session)?;
     let asked = Changes { contents_before: Some(BTreeMap::new()), is_quiet, ..Changes::default() };
     let others = std::mem::replace(&mut session.changes, asked);
     if is_dry_run {
-        session.execute("SAVEPOINT dry_run", [])?;
+        session.run("SAVEPOINT dry_run", params![])?;
     }
     let result = change(session)?;
     put_into_outbox(session)?;
     let own = std::mem::replace(&mut session.changes, others);
     if is_dry_run {
-        session.execute("ROLLBACK TO dry_run", [])?;
-        session.execute("RELEASE dry_run", [])?;
+        session.run("ROLLBACK TO dry_run", params![])?;
+        session.run("RELEASE dry_run", params![])?;
     } else {
         session.changes.add_finished(own);
     }
@@ -42,7 +43,7 @@ pub(super) fn apart<T>(
 }
 
 /// Does now what the end of a transaction does.
-fn put_into_outbox(session: &mut Session<'_>) -> rusqlite::Result<()> {
+fn put_into_outbox(session: &mut Session<'_>) -> sql::Result<()> {
     duplicates::settle(session)?;
     renew::links(session)?;
     if session.changes.is_quiet {

@@ -1,10 +1,9 @@
 //! Recording the outcomes of attempts.
 
-use rusqlite::params;
-
 use super::reconcile;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, params};
 
 /// `true` if an answer that leads to a retry proves that the backend accepted nothing: wrong credentials, no such
 /// record (yet), too many requests. A 503 proves nothing, because it may come from a proxy.
@@ -90,7 +89,7 @@ pub(in crate::store) fn record(
     session: &mut Session<'_>,
     EndedAttempt { row, outcome, taken }: &EndedAttempt,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     const REMEMBER: &str = "INSERT INTO attempt SELECT id, attempts, ?2, ?3, ?4 FROM outbox WHERE id = ?1
         ON CONFLICT (outbox, number) DO UPDATE SET ended_at_ns = ?2, status = ?3, error = ?4";
     const FORGET: &str = "DELETE FROM attempt WHERE outbox = ?1
@@ -108,11 +107,11 @@ pub(in crate::store) fn record(
         }
         AttemptOutcome::Dead { status, error } => ("dead", None, *status, Some(error)),
     };
-    session.execute(REMEMBER, params![row, now.as_nanos(), status, error])?;
-    session.execute(FORGET, params![row, MOST_ATTEMPTS_KEPT])?;
+    session.run(REMEMBER, params![row, now.as_nanos(), status, error])?;
+    session.run(FORGET, params![row, MOST_ATTEMPTS_KEPT])?;
     let not_counted = matches!(outcome, AttemptOutcome::CredentialsRefused { .. });
     let (not_in_doubt, is_answered) = (outcome.is_clearly_rejected(), outcome.is_answered());
-    session.execute(
+    session.run(
         RECORD,
         params![row, state, due_at_ns, not_counted, status, error, not_in_doubt, is_answered, taken],
     )?;
@@ -130,7 +129,7 @@ fn update_failing_since(
     row: i64,
     outcome: &AttemptOutcome,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     const WELL: &str =
         "UPDATE outbox SET failing_since_ns = NULL, missing_since_ns = NULL, missing = 0, suspect = 0
         WHERE id = ?1 AND (failing_since_ns IS NOT NULL OR suspect = 1)";
@@ -146,15 +145,15 @@ fn update_failing_since(
         WHERE id = ?1";
     let (AttemptOutcome::Retry { status, .. } | AttemptOutcome::CredentialsRefused { status, .. }) = outcome
     else {
-        return session.execute(WELL, [row]).map(drop);
+        return session.run(WELL, params![row]).map(drop);
     };
     match status {
-        Some(404 | 405) => drop(session.execute(MISSING, params![row, now.as_nanos()])?),
-        Some(_) => drop(session.execute(NOT_MISSING, [row])?),
+        Some(404 | 405) => drop(session.run(MISSING, params![row, now.as_nanos()])?),
+        Some(_) => drop(session.run(NOT_MISSING, params![row])?),
         None => {}
     }
     if *status == Some(429) {
         return Ok(());
     }
-    session.execute(FAILS, params![row, now.as_nanos(), SUSPECT_FROM_ATTEMPTS]).map(drop)
+    session.run(FAILS, params![row, now.as_nanos(), SUSPECT_FROM_ATTEMPTS]).map(drop)
 }

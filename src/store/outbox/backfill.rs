@@ -7,6 +7,7 @@ use crate::domain::changed_failure::ChangedFailure;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::progress::{self, BACKFILLED_SINCE, BACKFILLED_UP_TO};
 use crate::store::engine::session::Session;
+use crate::store::engine::sql;
 use crate::store::state::difference;
 use crate::store::state::fold;
 use crate::store::state::reading::{self, ReadIncident};
@@ -51,10 +52,7 @@ impl Work {
 
     /// Stores what the next incident tells, or finds out what that would change. Returns the changes of the whole part
     /// once it is done.
-    pub(in crate::store) fn advance(
-        &mut self,
-        session: &mut Session<'_>,
-    ) -> rusqlite::Result<Option<Backfilled>> {
+    pub(in crate::store) fn advance(&mut self, session: &mut Session<'_>) -> sql::Result<Option<Backfilled>> {
         let at_once = if self.part.is_dry_run { DRY_RUN_AT_ONCE } else { 1 };
         let end = self.part.incidents.len().min(self.done + at_once);
         let incidents = self.part.incidents.get(self.done..end).unwrap_or_default();
@@ -84,7 +82,7 @@ impl Backfilled {
     }
 }
 
-fn store(session: &mut Session<'_>, incidents: &[ReadIncident]) -> rusqlite::Result<Backfilled> {
+fn store(session: &mut Session<'_>, incidents: &[ReadIncident]) -> sql::Result<Backfilled> {
     let mut backfilled = Backfilled::default();
     for incident in incidents {
         backfilled.events += reading::record(session, incident)?.len();
@@ -115,12 +113,12 @@ pub(in crate::store) fn set_progress(
     session: &Session<'_>,
     since: Timestamp,
     up_to: Timestamp,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     progress::set(session.db(), BACKFILLED_SINCE, since.as_nanos())?;
     progress::set(session.db(), BACKFILLED_UP_TO, up_to.as_nanos())
 }
 
 /// Notes that no backfill is unfinished.
-pub(in crate::store) fn end(session: &Session<'_>) -> rusqlite::Result<()> {
+pub(in crate::store) fn end(session: &Session<'_>) -> sql::Result<()> {
     progress::set(session.db(), BACKFILLED_UP_TO, 0)
 }

@@ -1,13 +1,12 @@
 //! Claiming: choosing the rows of the outbox that this process sends next.
 
-use rusqlite::{Row, params};
-
 use super::rows::{prepared, subject};
 use crate::domain::forwarding::{PreparedRequest, Subject};
 use crate::domain::lane::Lane;
 use crate::domain::retry::{self, NotFound};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, Row, params};
 
 /// A row that this process may send now. Nobody else sends it until the outcome is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +63,7 @@ pub(in crate::store) fn claim(
     lane: Lane,
     (choice, limit): (ClaimOrder, usize),
     now: Timestamp,
-) -> rusqlite::Result<Claim> {
+) -> sql::Result<Claim> {
     const ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, in_doubt = in_doubt + 1,
         unknown = unknown + 1, claimed_by = ?2 WHERE id = ?1";
     const NEXT: &str =
@@ -84,18 +83,18 @@ pub(in crate::store) fn claim(
     for claimed in &rows {
         // Counted on the disk before the request is sent: a row that may have reached the backend is never silently
         // replaced.
-        session.execute(ATTEMPT, [claimed.row, session.epoch])?;
+        session.run(ATTEMPT, params![claimed.row, session.epoch])?;
     }
-    let params = params![backend, lane.as_str(), now.as_nanos()];
-    let next: Option<i64> = session.prepare(NEXT)?.query_row(params, |row| row.get(0))?;
+    let next: Option<i64> =
+        session.db().only(NEXT, params![backend, lane.as_str(), now.as_nanos()], |row| row.get(0))?;
     Ok(Claim { rows, next_due_at: next.map(Timestamp::from_nanos) })
 }
 
 /// Releases the rows of a backend that this process has claimed.
-pub(in crate::store) fn release_all(session: &Session<'_>, backend: &str) -> rusqlite::Result<()> {
+pub(in crate::store) fn release_all(session: &Session<'_>, backend: &str) -> sql::Result<()> {
     const RELEASE: &str = "UPDATE outbox SET claimed_by = NULL
         WHERE backend = ?1 AND due_at_ns IS NOT NULL AND claimed_by = ?2";
-    session.execute(RELEASE, params![backend, session.epoch]).map(drop)
+    session.run(RELEASE, params![backend, session.epoch]).map(drop)
 }
 
 /// A condition on rows, and their order.
@@ -135,7 +134,7 @@ fn due(
     ClaimQuery { condition, order, except }: ClaimQuery,
     now: Timestamp,
     limit: usize,
-) -> rusqlite::Result<Vec<Claimed>> {
+) -> sql::Result<Vec<Claimed>> {
     const DUE: &str =
         "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body, d.deployment_id,
             o.missing_since_ns, o.missing, o.failing_since_ns, o.repeats
@@ -149,10 +148,10 @@ fn due(
             AND earlier.backend = o.backend AND earlier.state = 'pending'
             AND (earlier.revision, earlier.id) < (o.revision, o.id))";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let parameters = params![backend, lane.as_str(), now.as_nanos(), limit, except, session.epoch];
-    session
-        .prepare(&format!("{DUE} AND {condition} ORDER BY {order} LIMIT ?4"))?
-        .query_map(parameters, |row| {
+    session.db().all(
+        &format!("{DUE} AND {condition} ORDER BY {order} LIMIT ?4"),
+        params![backend, lane.as_str(), now.as_nanos(), limit, except, session.epoch],
+        |row| {
             Ok(Claimed {
                 row: row.get(0)?,
                 subject: subject(row, 1, 7)?,
@@ -164,27 +163,26 @@ fn due(
                 failing_since: time(row, 10)?,
                 repeats: row.get(11)?,
             })
-        })?
-        .collect()
+        },
+    )
 }
 
 /// The time in this column.
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_nanos))
+fn time(row: &Row<'_>, column: usize) -> sql::Result<Option<Timestamp>> {
+    Ok(row.get::<Option<i64>>(column)?.map(Timestamp::from_nanos))
 }
 
 /// Makes rows due now whose time is farther ahead than the longest wait. This happens after the clock was set back.
-fn clamp(session: &Session<'_>, backend: &str, lane: Lane, now: Timestamp) -> rusqlite::Result<()> {
+fn clamp(session: &Session<'_>, backend: &str, lane: Lane, now: Timestamp) -> sql::Result<()> {
     const LATEST: &str =
         "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL";
     const CLAMP: &str =
         "UPDATE outbox SET due_at_ns = ?3 WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?4";
     let longest_wait = retry::LONGEST_WAIT.max(session.settings.policy.settle);
     let horizon_ns = now.saturating_add(longest_wait).as_nanos();
-    let latest: Option<i64> =
-        session.prepare(LATEST)?.query_row(params![backend, lane.as_str()], |row| row.get(0))?;
+    let latest: Option<i64> = session.db().only(LATEST, params![backend, lane.as_str()], |row| row.get(0))?;
     if latest > Some(horizon_ns) {
-        session.execute(CLAMP, params![backend, lane.as_str(), now.as_nanos(), horizon_ns])?;
+        session.run(CLAMP, params![backend, lane.as_str(), now.as_nanos(), horizon_ns])?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Commands of people for rows of the outbox.
 
-use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::lane;
@@ -10,6 +9,7 @@ use crate::domain::lane::Lane;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, params};
 
 /// Number of rows that one transaction changes, so that webhooks do not wait long.
 const AT_A_TIME: i64 = 1_000;
@@ -68,7 +68,7 @@ pub(in crate::store) fn apply(
     row: i64,
     command: RowCommand,
     now: Timestamp,
-) -> rusqlite::Result<CommandOutcome> {
+) -> sql::Result<CommandOutcome> {
     // A newer revision of a deployment does not replace its mark, nor the other way round, so topics are compared.
     const FIND: &str = "SELECT backend, state, EXISTS (SELECT 1 FROM outbox newer
             WHERE (newer.failure = o.failure OR newer.deployment = o.deployment) AND newer.topic = o.topic
@@ -79,24 +79,23 @@ pub(in crate::store) fn apply(
     const RETRY: &str =
         "UPDATE outbox SET state = 'pending', due_at_ns = ?2, missing_since_ns = NULL, missing = 0
         WHERE id = ?1";
-    let found = session.prepare(FIND)?.query_row([row], |columns| {
+    let found = session.db().one(FIND, params![row], |columns| {
         Ok((columns.get(0)?, row_state(columns, 1)?, columns.get(2)?, columns.get(3)?))
-    });
-    let Some((backend, state, has_newer, claimed_by)): Option<(String, RowState, bool, Option<i64>)> =
-        found.optional()?
+    })?;
+    let Some((backend, state, has_newer, claimed_by)): Option<(String, RowState, bool, Option<i64>)> = found
     else {
         return Ok(CommandOutcome::NotFound);
     };
     match (state, command) {
         _ if claimed_by == Some(session.epoch) => return Ok(CommandOutcome::UnderWay),
         (RowState::Pending | RowState::Dead, RowCommand::Discard) => {
-            session.execute(DISCARD, [row])?;
+            session.run(DISCARD, params![row])?;
             reconcile::after_giving_up(session, row, now)?;
         }
         // A newer revision has every field. An older one sent after it would undo it.
         (RowState::Dead, RowCommand::Retry) if has_newer => return Ok(CommandOutcome::Outdated),
         (RowState::Pending | RowState::Dead, RowCommand::Retry) => {
-            session.execute(RETRY, params![row, now.as_nanos()])?;
+            session.run(RETRY, params![row, now.as_nanos()])?;
             lane::request_retry(session, &backend, now)?;
         }
         (settled, _) => return Ok(CommandOutcome::Final(settled)),
@@ -136,17 +135,15 @@ pub(in crate::store) fn apply_to_some(
     command: RowCommand,
     CommandCursor(last_backend, last_id): &CommandCursor,
     now: Timestamp,
-) -> rusqlite::Result<(CommandTotals, Option<CommandCursor>)> {
+) -> sql::Result<(CommandTotals, Option<CommandCursor>)> {
     // In the order of the index of dead rows, which is small.
     const DEAD: &str = "SELECT backend, id FROM outbox WHERE state = 'dead' AND (backend, id) > (?1, ?2)
         AND (CAST(?3 AS TEXT) IS NULL OR backend = ?3) ORDER BY backend, id LIMIT ?4";
-    let mut statement = session.prepare(DEAD)?;
     // The rows of one backend begin there in the index.
     let last_backend = backend.filter(|backend| *backend > last_backend.as_str()).unwrap_or(last_backend);
-    let rows = statement.query_map(params![last_backend, last_id, backend, AT_A_TIME], |row| {
+    let rows = session.db().all(DEAD, params![last_backend, last_id, backend, AT_A_TIME], |row| {
         Ok(CommandCursor(row.get(0)?, row.get(1)?))
     })?;
-    let rows: Vec<CommandCursor> = rows.collect::<Result<_, _>>()?;
     let mut total = CommandTotals::default();
     for CommandCursor(_, row) in &rows {
         match apply(session, *row, command, now)? {
@@ -163,11 +160,10 @@ pub(in crate::store) fn request_retry_of_all(
     session: &mut Session<'_>,
     backend: Option<&str>,
     now: Timestamp,
-) -> rusqlite::Result<CommandTotals> {
+) -> sql::Result<CommandTotals> {
     const LANES: &str = "SELECT backend, lane FROM lane WHERE CAST(?1 AS TEXT) IS NULL OR backend = ?1";
-    let mut statement = session.prepare(LANES)?;
     let lanes: Vec<(String, String)> =
-        statement.query_map([backend], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        session.db().all(LANES, params![backend], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut waiting = 0;
     for (backend, word) in lanes {
         let lane = Lane::parse(&word).ok_or_else(|| unknown_word(1, &word))?;

@@ -1,7 +1,5 @@
 //! Desired state: the request that brings a backend up to date about a failure, a deployment or a mark.
 
-use rusqlite::{Connection, params};
-
 use super::rows::{ExistingRow, RowState};
 use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::Evaluated;
@@ -10,6 +8,7 @@ use crate::domain::id::DeploymentId;
 use crate::domain::mark::{CausedFailure, FailedDeployment, RemediationKind};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::facts::deployment::{load, of_row};
 
 /// Desired state of a subject at a backend.
@@ -76,37 +75,28 @@ pub(super) fn of_deployment(
 }
 
 /// Recovery from a deployment, computed from all failures that it caused and that count. `None` if it did not fail.
-pub(in crate::store) fn failed(
-    db: &Connection,
-    deployment: i64,
-) -> rusqlite::Result<Option<FailedDeployment>> {
+pub(in crate::store) fn failed(db: &Db, deployment: i64) -> sql::Result<Option<FailedDeployment>> {
     const CAUSED: &str = "SELECT id, state, started_at_ns, finished_at_ns, remediation FROM failure
         WHERE cause = ?1 AND state IN ('open', 'completed')";
-    let mut statement = db.prepare_cached(CAUSED)?;
-    let mut rows = statement.query([deployment])?;
-    let mut caused = Vec::new();
-    while let Some(row) = rows.next()? {
-        let finished_at: Option<i64> = match row.get_ref(1)?.as_str()? {
+    let caused = db.all(CAUSED, params![deployment], |row| {
+        let finished_at: Option<i64> = match row.text(1)? {
             "open" => None,
             "completed" => row.get(3)?,
             other => return Err(unknown_word(1, other)),
         };
         let remediation: Option<i64> = row.get(4)?;
-        caused.push(CausedFailure {
+        Ok(CausedFailure {
             key: row.get(0)?,
             started_at: Timestamp::from_nanos(row.get(2)?),
             finished_at: finished_at.map(Timestamp::from_nanos),
             remediation: remediation.map(|row| of_row(db, row)).transpose()?.flatten(),
-        });
-    }
+        })
+    })?;
     Ok(FailedDeployment::of(caused))
 }
 
 /// Kind of a remediation: rollback or rollforward. Reads only the deployments that decide this.
-pub(in crate::store) fn remediation_kind(
-    db: &Connection,
-    deployment: &Deployment,
-) -> rusqlite::Result<RemediationKind> {
+pub(in crate::store) fn remediation_kind(db: &Db, deployment: &Deployment) -> sql::Result<RemediationKind> {
     const OF_VERSION: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2 AND version = ?5
         AND version IS NOT NULL AND (started_at_ns, deployment_id) < (?3, ?4) LIMIT 1";
     const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
@@ -129,9 +119,9 @@ pub(in crate::store) fn remediation_kind(
 
 /// The deployment of the same service to the same env just before one.
 pub(in crate::store) fn deployment_before(
-    db: &Connection,
+    db: &Db,
     deployment: &Deployment,
-) -> rusqlite::Result<Option<Deployment>> {
+) -> sql::Result<Option<Deployment>> {
     const BEFORE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
         AND (started_at_ns, deployment_id) < (?3, ?4) ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 1";
     let Deployment { id, service, env, started_at, .. } = deployment;

@@ -1,10 +1,9 @@
 //! Commands of people for a group of rows: those of one backend with the same answer.
 
-use rusqlite::{OptionalExtension, params};
-
 use super::commands::{CommandOutcome, CommandTotals, RowCommand, apply};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, Db, Row, params};
 
 /// Number of rows that one transaction changes, so that webhooks do not wait long.
 const AT_A_TIME: i64 = 1_000;
@@ -54,7 +53,7 @@ impl GroupKind {
 
 impl RowGroup {
     /// The group in these four columns. The second one is `true` for dead rows.
-    pub(in crate::store) fn of_columns(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+    pub(in crate::store) fn of_columns(row: &Row<'_>) -> sql::Result<Self> {
         Ok(Self {
             backend: row.get(0)?,
             kind: if row.get(1)? { GroupKind::Dead } else { GroupKind::Suspect },
@@ -72,15 +71,17 @@ pub(in crate::store) fn apply_to_group(
     command: RowCommand,
     after: i64,
     now: Timestamp,
-) -> rusqlite::Result<(CommandTotals, Option<i64>)> {
+) -> sql::Result<(CommandTotals, Option<i64>)> {
     let sql = format!(
         "SELECT o.id FROM outbox o WHERE {} AND o.backend = ?1 AND o.last_status IS NOT DISTINCT FROM ?2
         AND o.last_error IS NOT DISTINCT FROM ?3 AND o.id > ?4 ORDER BY o.id LIMIT ?5",
         group.kind.condition()
     );
-    let parameters = params![group.backend, group.last_status, group.last_error, after, AT_A_TIME];
-    let rows: Vec<i64> =
-        session.prepare(&sql)?.query_map(parameters, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let rows: Vec<i64> = session.db().all(
+        &sql,
+        params![group.backend, group.last_status, group.last_error, after, AT_A_TIME],
+        |row| row.get(0),
+    )?;
     let mut total = CommandTotals::default();
     for row in &rows {
         match apply(session, *row, command, now)? {
@@ -92,8 +93,8 @@ pub(in crate::store) fn apply_to_group(
 }
 
 /// The group of a row that needs a person. `None` if the row does not, or does not exist.
-pub(in crate::store) fn group_of(db: &rusqlite::Connection, row: i64) -> rusqlite::Result<Option<RowGroup>> {
+pub(in crate::store) fn group_of(db: &Db, row: i64) -> sql::Result<Option<RowGroup>> {
     const SQL: &str = "SELECT backend, state = 'dead', last_status, last_error FROM outbox
         WHERE id = ?1 AND (state = 'dead' OR suspect = 1)";
-    db.prepare_cached(SQL)?.query_row([row], RowGroup::of_columns).optional()
+    db.one(SQL, params![row], RowGroup::of_columns)
 }

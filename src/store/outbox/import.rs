@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use rusqlite::params;
-
 use super::apart::{Treatment, apart};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Failure, FailureState};
@@ -12,6 +10,7 @@ use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::progress;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, params};
 use crate::store::facts::deployment::{load, of_id};
 use crate::store::state::duplicates;
 use crate::store::state::failure::{Facts, FailureRow};
@@ -77,7 +76,7 @@ impl Work {
     pub(in crate::store) fn advance(
         &mut self,
         session: &mut Session<'_>,
-    ) -> rusqlite::Result<Option<ImportedPart>> {
+    ) -> sql::Result<Option<ImportedPart>> {
         let Self { part, done, imported } = self;
         let treatment = Treatment { is_dry_run: part.is_dry_run, is_quiet: true };
         let some = apart(session, treatment, |session| store(session, part, *done))?;
@@ -89,7 +88,7 @@ impl Work {
     }
 }
 
-fn store(session: &mut Session<'_>, part: &ImportPart, done: usize) -> rusqlite::Result<ImportedPart> {
+fn store(session: &mut Session<'_>, part: &ImportPart, done: usize) -> sql::Result<ImportedPart> {
     let mut imported = ImportedPart::default();
     let deployments = part.deployments.iter().skip(done).take(AT_ONCE);
     let begun = deployments.len();
@@ -105,11 +104,7 @@ fn store(session: &mut Session<'_>, part: &ImportPart, done: usize) -> rusqlite:
     Ok(imported)
 }
 
-fn store_deployment(
-    session: &mut Session<'_>,
-    record: &Deployment,
-    now: Timestamp,
-) -> rusqlite::Result<Fate> {
+fn store_deployment(session: &mut Session<'_>, record: &Deployment, now: Timestamp) -> sql::Result<Fate> {
     let stored = of_id(session.db(), record.id.as_str())?.map(|stored| stored.deployment);
     let fate = match stored {
         Some(stored) if stored == *record || !stored.tags.contains(IMPORTED) => return Ok(Fate::Kept),
@@ -123,7 +118,7 @@ fn store_deployment(
 
 /// `true` if the same deployment came here under another id. A service has one deployment to an env that starts in a
 /// second (Datadog: Deployments of the same service cannot occur at the same second).
-fn has_deployment_at_first_hand(session: &Session<'_>, record: &Deployment) -> rusqlite::Result<bool> {
+fn has_deployment_at_first_hand(session: &Session<'_>, record: &Deployment) -> sql::Result<bool> {
     const SAME_START: &str = "SELECT facts FROM deployment
         WHERE service = ?1 AND env = ?2 AND started_at_ns >= ?3 AND started_at_ns < ?4";
     let (since, until) = second(record.started_at);
@@ -136,7 +131,7 @@ fn store_failure(
     session: &mut Session<'_>,
     record: &Submission,
     now: Timestamp,
-) -> rusqlite::Result<(Fate, bool)> {
+) -> sql::Result<(Fate, bool)> {
     let fate = match FailureRow::load(session.db(), &record.id)? {
         Some(FailureRow { facts: Facts::Submission(stored), .. }) => {
             if *stored == *record || !stored.tags.contains(IMPORTED) {
@@ -156,20 +151,17 @@ fn store_failure(
 
 /// `true` if the same failure came here under another id: of the same env and a common service (or the same team), begun
 /// in the same second.
-fn has_failure_at_first_hand(session: &Session<'_>, record: &Submission) -> rusqlite::Result<bool> {
+fn has_failure_at_first_hand(session: &Session<'_>, record: &Submission) -> sql::Result<bool> {
     const SAME_START: &str = "SELECT evaluated, details FROM failure
         WHERE started_at_ns >= ?1 AND started_at_ns < ?2 AND state IS NOT NULL AND evaluated IS NOT NULL";
     let (since, until) = second(record.started_at);
-    let mut statement = session.prepare(SAME_START)?;
-    let mut rows = statement.query(params![since, until])?;
-    while let Some(row) = rows.next()? {
-        let stored = failure(row.get_ref(0)?.as_str()?)?;
-        let tags = details(row.get_ref(1)?.as_str_or_null()?)?.tags;
-        if is_same(&stored, record) && !tags.iter().any(|tag| tag == IMPORTED) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let found = session.db().find(SAME_START, params![since, until], |row| {
+        let stored = failure(row.text(0)?)?;
+        let tags = details(row.text_or_null(1)?)?.tags;
+        let is_found = is_same(&stored, record) && !tags.iter().any(|tag| tag == IMPORTED);
+        Ok(is_found.then_some(()))
+    })?;
+    Ok(found.is_some())
 }
 
 fn is_same(stored: &Failure, record: &Submission) -> bool {
@@ -194,12 +186,12 @@ pub(in crate::store) fn set_progress(
     session: &Session<'_>,
     backend: &str,
     (since, up_to): (Timestamp, Timestamp),
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     progress::set(session.db(), &progress::imported_since(backend), since.as_nanos())?;
     progress::set(session.db(), &progress::imported_up_to(backend), up_to.as_nanos())
 }
 
 /// Notes that no import of a backend is unfinished.
-pub(in crate::store) fn end(session: &Session<'_>, backend: &str) -> rusqlite::Result<()> {
+pub(in crate::store) fn end(session: &Session<'_>, backend: &str) -> sql::Result<()> {
     progress::set(session.db(), &progress::imported_up_to(backend), 0)
 }

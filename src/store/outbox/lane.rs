@@ -1,19 +1,17 @@
 //! Health of each lane of a backend, as it is stored.
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use crate::domain::lane::{BackendState, Lane, LaneHealth};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, Row, params};
 
 const COLUMNS: &str =
     "condition, since_ns, not_before_ns, failed_probes, answered_at_ns, status, error, succeeded_at_ns";
 
-pub(in crate::store) fn health(row: &Row<'_>, first: usize) -> rusqlite::Result<LaneHealth> {
-    let time =
-        |index: usize| row.get::<_, Option<i64>>(first + index).map(|ns| ns.map(Timestamp::from_nanos));
-    let word = row.get_ref(first)?.as_str()?;
+pub(in crate::store) fn health(row: &Row<'_>, first: usize) -> sql::Result<LaneHealth> {
+    let time = |index: usize| row.get::<Option<i64>>(first + index).map(|ns| ns.map(Timestamp::from_nanos));
+    let word = row.text(first)?;
     Ok(LaneHealth {
         state: BackendState::parse(word).ok_or_else(|| unknown_word(first, word))?,
         since: time(1)?,
@@ -26,20 +24,15 @@ pub(in crate::store) fn health(row: &Row<'_>, first: usize) -> rusqlite::Result<
     })
 }
 
-pub(in crate::store) fn lane(row: &Row<'_>, column: usize) -> rusqlite::Result<Lane> {
-    let word = row.get_ref(column)?.as_str()?;
+pub(in crate::store) fn lane(row: &Row<'_>, column: usize) -> sql::Result<Lane> {
+    let word = row.text(column)?;
     Lane::parse(word).ok_or_else(|| unknown_word(column, word))
 }
 
 /// Health of a lane, as an earlier process left it.
-pub(in crate::store) fn load(
-    session: &Session<'_>,
-    backend: &str,
-    lane: Lane,
-) -> rusqlite::Result<LaneHealth> {
+pub(in crate::store) fn load(session: &Session<'_>, backend: &str, lane: Lane) -> sql::Result<LaneHealth> {
     let sql = format!("SELECT {COLUMNS} FROM lane WHERE backend = ?1 AND lane = ?2");
-    let found =
-        session.prepare(&sql)?.query_row(params![backend, lane.as_str()], |row| health(row, 0)).optional()?;
+    let found = session.db().one(&sql, params![backend, lane.as_str()], |row| health(row, 0))?;
     Ok(found.unwrap_or_default())
 }
 
@@ -49,7 +42,7 @@ pub(in crate::store) fn save(
     backend: &str,
     lane: Lane,
     health: &LaneHealth,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     const SQL: &str = "INSERT INTO lane VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
         ON CONFLICT (backend, lane) DO UPDATE SET condition = ?3, since_ns = ?4, not_before_ns = ?5,
         failed_probes = ?6, answered_at_ns = ?7, status = ?8, error = ?9, succeeded_at_ns = ?10";
@@ -57,7 +50,7 @@ pub(in crate::store) fn save(
     let LaneHealth { state, since, not_before, failed_probes, answered_at, status, error, succeeded_at } =
         health;
     session
-        .execute(
+        .run(
             SQL,
             params![
                 backend,
@@ -80,9 +73,9 @@ pub(in crate::store) fn request_retry(
     session: &mut Session<'_>,
     backend: &str,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     const SQL: &str = "UPDATE lane SET not_before_ns = ?2 WHERE backend = ?1 AND not_before_ns > ?2";
-    session.execute(SQL, params![backend, now.as_nanos()])?;
+    session.run(SQL, params![backend, now.as_nanos()])?;
     session.changes.retry_requests.insert(backend.to_owned());
     Ok(())
 }
@@ -94,10 +87,10 @@ pub(in crate::store) fn release(
     backend: &str,
     (lane, also_suspect): (Lane, bool),
     now: Timestamp,
-) -> rusqlite::Result<usize> {
+) -> sql::Result<usize> {
     const SQL: &str = "UPDATE outbox SET due_at_ns = ?3
         WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3 AND attempts + refusals > 0 AND suspect <= ?4";
-    let released = session.execute(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect])?;
+    let released = session.run(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect])?;
     session.changes.outbox_changed |= released > 0;
     Ok(released)
 }
@@ -108,15 +101,15 @@ pub(in crate::store) fn held_back(
     backend: &str,
     lane: Lane,
     now: Timestamp,
-) -> rusqlite::Result<u32> {
+) -> sql::Result<u32> {
     const SQL: &str = "SELECT count(*) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns <= ?3
         AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = ?1 AND lane.lane = ?2 AND not_before_ns IS NOT NULL)";
-    session.prepare(SQL)?.query_row(params![backend, lane.as_str(), now.as_nanos()], |row| row.get(0))
+    session.db().only(SQL, params![backend, lane.as_str(), now.as_nanos()], |row| row.get(0))
 }
 
 /// The number of rows that wait in a lane.
-pub(in crate::store) fn waiting(session: &Session<'_>, backend: &str, lane: Lane) -> rusqlite::Result<i64> {
+pub(in crate::store) fn waiting(session: &Session<'_>, backend: &str, lane: Lane) -> sql::Result<i64> {
     const SQL: &str =
         "SELECT count(*) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL";
-    session.prepare(SQL)?.query_row(params![backend, lane.as_str()], |row| row.get(0))
+    session.db().only(SQL, params![backend, lane.as_str()], |row| row.get(0))
 }

@@ -1,11 +1,10 @@
 //! Names by which requests about marks find their deployments.
 
-use rusqlite::{Connection, params};
-
 use super::rows::{ExistingRow, RowState};
 use crate::domain::deployment::Deployment;
 use crate::domain::forwarding::{Action, Destination};
 use crate::domain::mark::MarkTarget;
+use crate::store::engine::sql::{self, Db, params};
 
 /// `true` if the backend knows the deployment by its id: this program has sent it there, or will. `existing` is the
 /// newest row of the deployment itself.
@@ -20,21 +19,20 @@ pub(in crate::store) fn is_told(existing: Option<(RowState, Action)>, forwards_d
 
 /// `true` if another stored deployment than the one in the row has the same service, env and version.
 pub(in crate::store) fn shares_version(
-    db: &Connection,
+    db: &Db,
     row: i64,
     Deployment { service, env, version, .. }: &Deployment,
-) -> rusqlite::Result<bool> {
+) -> sql::Result<bool> {
     match version {
         Some(version) => others(db, row, (service, env, version)),
         None => Ok(false),
     }
 }
 
-fn others(db: &Connection, row: i64, (service, env, version): (&str, &str, &str)) -> rusqlite::Result<bool> {
+fn others(db: &Db, row: i64, (service, env, version): (&str, &str, &str)) -> sql::Result<bool> {
     const OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM deployment
         WHERE service = ?1 AND env = ?2 AND version = ?3 AND version IS NOT NULL AND id <> ?4)";
-    let mut statement = db.prepare_cached(OTHERS)?;
-    statement.query_row(params![service, env, version, row], |columns| columns.get(0))
+    db.only(OTHERS, params![service, env, version, row], |columns| columns.get(0))
 }
 
 /// The deployments that the backend may have marked because of a row. If the backend accepted the whole row, only the one
@@ -51,7 +49,7 @@ pub(super) fn marked(destination: &dyn Destination, known: &ExistingRow) -> Vec<
 }
 
 /// Keeps those names that reach no other stored deployment than the one in the row.
-pub(super) fn safe(db: &Connection, row: i64, targets: Vec<MarkTarget>) -> rusqlite::Result<Vec<MarkTarget>> {
+pub(super) fn safe(db: &Db, row: i64, targets: Vec<MarkTarget>) -> sql::Result<Vec<MarkTarget>> {
     let mut kept = Vec::new();
     for target in targets {
         let reaches_another = match &target {

@@ -4,8 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{OptionalExtension, params};
-
 use super::again;
 use super::desired::{Desired, failed, of_deployment, of_failure, remediation_kind};
 use super::mark_target;
@@ -18,6 +16,7 @@ use crate::domain::mark::{FailedDeployment, Mark, MarkRequest, MarkTarget, Remed
 use crate::domain::mark_address::{AddressFacts, address};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedFailure};
+use crate::store::engine::sql::{self, Row, params};
 use crate::store::facts::deployment::of_row;
 
 /// Wait before the newest revision is sent a second time. A request that arrives even later is not corrected.
@@ -25,7 +24,7 @@ const REPEAT_AFTER: std::time::Duration = std::time::Duration::from_secs(90);
 
 /// Reconciles everything that a transaction has touched with every backend. Runs at its end, so that no intermediate
 /// state is sent.
-pub(in crate::store) fn all(session: &mut Session<'_>) -> rusqlite::Result<()> {
+pub(in crate::store) fn all(session: &mut Session<'_>) -> sql::Result<()> {
     for (row, touched) in std::mem::take(&mut session.changes.failures) {
         failure(session, row, &touched)?;
     }
@@ -62,7 +61,7 @@ fn reconcile(
     (revisions, newest): (Revisions<'_>, Option<&ExistingRow>),
     desired: Desired,
     (revision, due_at, now): (i64, Timestamp, Timestamp),
-) -> rusqlite::Result<bool> {
+) -> sql::Result<bool> {
     let mut replaced = 0;
     if let Some(newest) = newest {
         if desired.is_request_of(newest) {
@@ -88,7 +87,7 @@ fn reconcile(
     Ok(true)
 }
 
-fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> rusqlite::Result<()> {
+fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> sql::Result<()> {
     const NUMBER: &str = "UPDATE failure SET revision = ?2 WHERE id = ?1";
     let TouchedFailure { evaluated: Some(evaluated), revision, now } = touched else { return Ok(()) };
     let state = evaluated.failure.state;
@@ -116,7 +115,7 @@ fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> rus
         }
     }
     if is_new {
-        session.execute(NUMBER, params![row, revision + 1])?;
+        session.run(NUMBER, params![row, revision + 1])?;
     }
     Ok(())
 }
@@ -127,17 +126,15 @@ fn linked(
     destination: &dyn Destination,
     row: i64,
     evaluated: &Evaluated,
-) -> rusqlite::Result<Option<Evaluated>> {
+) -> sql::Result<Option<Evaluated>> {
     const CAUSE: &str =
         "SELECT deployment_id, version FROM failure f JOIN deployment d ON d.id = f.cause WHERE f.id = ?1";
     if !destination.includes_cause() {
         return Ok(None);
     }
     let mut evaluated = evaluated.clone();
-    let cause: Option<(String, Option<String>)> = session
-        .prepare(CAUSE)?
-        .query_row([row], |columns| Ok((columns.get(0)?, columns.get(1)?)))
-        .optional()?;
+    let cause: Option<(String, Option<String>)> =
+        session.db().one(CAUSE, params![row], |columns| Ok((columns.get(0)?, columns.get(1)?)))?;
     let (id, version) = cause.map_or((None, None), |(id, version)| (Some(id), version));
     (evaluated.failure.deployment, evaluated.failure.deployment_version) = (id, version);
     Ok(Some(evaluated))
@@ -149,7 +146,7 @@ fn deployment(
     row: i64,
     (id, counting): (&DeploymentId, Option<&Deployment>),
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     let revisions = Revisions { topic: Topic::Deployment, subject: row, backend: destination.name() };
     let (is_correction, revision) = (revisions.known(session)?.is_some(), revisions.next(session)?);
     let desired = of_deployment(destination, (id, counting), RevisionContext { revision, is_correction });
@@ -157,7 +154,7 @@ fn deployment(
     reconcile(session, destination, (revisions, newest.as_ref()), desired, (revision, now, now)).map(drop)
 }
 
-fn mark(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
+fn mark(session: &mut Session<'_>, row: i64, now: Timestamp) -> sql::Result<()> {
     let destinations = destinations_where(session, |destination| destination.forwards_marks());
     if destinations.is_empty() {
         return Ok(());
@@ -175,10 +172,10 @@ fn mark(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result
     Ok(())
 }
 
-fn to_mark(session: &Session<'_>, failed: FailedDeployment) -> rusqlite::Result<Mark> {
+fn to_mark(session: &Session<'_>, failed: FailedDeployment) -> sql::Result<Mark> {
     let remediation = failed.remediation.map(|deployment| {
         let kind = remediation_kind(session.db(), &deployment)?;
-        Ok::<_, rusqlite::Error>(Remediation { kind, version: deployment.version, deployment: deployment.id })
+        Ok::<_, sql::Error>(Remediation { kind, version: deployment.version, deployment: deployment.id })
     });
     Ok(Mark { remediation: remediation.transpose()? })
 }
@@ -189,7 +186,7 @@ fn mark_at(
     destination: &dyn Destination,
     (row, made, mark): (i64, &Deployment, Option<&Mark>),
     (due_at, now): (Timestamp, Timestamp),
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     let Some(marks_by) = destination.marks_by() else { return Ok(()) };
     let deployments = Revisions { topic: Topic::Deployment, subject: row, backend: destination.name() };
     let marks = Revisions { topic: Topic::Mark, ..deployments };
@@ -265,36 +262,33 @@ pub(in crate::store) fn known_marks(
     backend: &str,
     after: i64,
     now: Timestamp,
-) -> rusqlite::Result<Option<i64>> {
+) -> sql::Result<Option<i64>> {
     const IS_DONE: &str = "SELECT EXISTS (SELECT 1 FROM marked_backend WHERE backend = ?1)";
     const KNOWN: &str = "SELECT DISTINCT deployment FROM outbox WHERE backend = ?1 AND topic = 'mark'
         AND state <> 'superseded' AND deployment > ?2 ORDER BY deployment LIMIT ?3";
     const DONE: &str = "INSERT INTO marked_backend VALUES (?1) ON CONFLICT DO NOTHING";
-    if session.prepare(IS_DONE)?.query_row([backend], |row| row.get(0))? {
+    if session.db().only(IS_DONE, params![backend], |row| row.get(0))? {
         return Ok(None);
     }
-    let mut statement = session.prepare(KNOWN)?;
-    let known = statement.query_map(params![backend, after, AT_A_TIME], |row| row.get(0))?;
-    let known: Vec<i64> = known.collect::<Result<_, _>>()?;
+    let known: Vec<i64> = session.db().all(KNOWN, params![backend, after, AT_A_TIME], |row| row.get(0))?;
     for deployment in &known {
         session.changes.touch_mark(Some(*deployment), now);
     }
     if known.is_empty() {
-        session.execute(DONE, [backend])?;
+        session.run(DONE, params![backend])?;
     }
     Ok(known.last().copied())
 }
 
 /// Removes the backends without marks from `marked_backend`. If marks are switched on again later, [`known_marks`]
 /// compares all marks of the backend.
-pub(in crate::store) fn forget_unmarked(session: &Session<'_>) -> rusqlite::Result<()> {
+pub(in crate::store) fn forget_unmarked(session: &Session<'_>) -> sql::Result<()> {
     const ALL: &str = "SELECT backend FROM marked_backend";
     const FORGET: &str = "DELETE FROM marked_backend WHERE backend = ?1";
-    let mut statement = session.prepare(ALL)?;
-    let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let names: Vec<String> = session.db().all(ALL, params![], |row| row.get(0))?;
     for name in names {
         if !destination(session, &name).is_some_and(Destination::forwards_marks) {
-            session.execute(FORGET, [name])?;
+            session.run(FORGET, params![name])?;
         }
     }
     Ok(())
@@ -303,7 +297,7 @@ pub(in crate::store) fn forget_unmarked(session: &Session<'_>) -> rusqlite::Resu
 /// Follows up on an accepted row: if an older revision may still arrive, the newest one is sent once more later. A
 /// request that timed out here may wait in a proxy. If it arrives last, a backend that replaces whole records keeps the
 /// older state for ever.
-pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> sql::Result<()> {
     let Some(place) = RowPosition::of(session, row)? else { return Ok(()) };
     // Most rows are the first revision of their subject, and have no older one.
     if place.revision == 1 && !place.repeats {
@@ -317,7 +311,7 @@ pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> r
 }
 
 /// Follows up on a dead or discarded row: now an older revision is the newest one that is valid.
-pub(super) fn after_giving_up(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn after_giving_up(session: &mut Session<'_>, row: i64, now: Timestamp) -> sql::Result<()> {
     match RowPosition::of(session, row)? {
         // A repeat is not repeated again.
         Some(RowPosition { repeats: true, .. }) | None => Ok(()),
@@ -335,10 +329,10 @@ struct RowPosition {
 }
 
 impl RowPosition {
-    fn of(session: &Session<'_>, row: i64) -> rusqlite::Result<Option<Self>> {
+    fn of(session: &Session<'_>, row: i64) -> sql::Result<Option<Self>> {
         const SQL: &str = "SELECT topic, coalesce(failure, deployment), backend, revision, repeats
             FROM outbox WHERE id = ?1";
-        let place = |columns: &rusqlite::Row<'_>| {
+        let place = |columns: &Row<'_>| {
             Ok(Self {
                 topic: Topic::of(columns, 0)?,
                 subject: columns.get(1)?,
@@ -347,7 +341,7 @@ impl RowPosition {
                 repeats: columns.get(4)?,
             })
         };
-        session.prepare(SQL)?.query_row([row], place).optional()
+        session.db().one(SQL, params![row], place)
     }
 
     fn revisions(&self) -> Revisions<'_> {
@@ -356,7 +350,7 @@ impl RowPosition {
 }
 
 /// Puts the newest revision into the outbox a second time if an older one may still arrive.
-fn repeat(session: &mut Session<'_>, revisions: Revisions<'_>, now: Timestamp) -> rusqlite::Result<()> {
+fn repeat(session: &mut Session<'_>, revisions: Revisions<'_>, now: Timestamp) -> sql::Result<()> {
     let Some(destination) = destination(session, revisions.backend) else { return Ok(()) };
     let Some(newest) = revisions.newest_live(session)? else { return Ok(()) };
     if newest.state == RowState::Sent

@@ -1,6 +1,5 @@
 //! The `outbox` table: revisions of failures, of deployments and of their marks, each for one backend.
 
-use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
 
@@ -8,6 +7,7 @@ use crate::domain::forwarding::{Action, Destination, PreparedRequest, Subject};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, Param, Row, params};
 
 /// State of a row.
 #[derive(
@@ -62,8 +62,8 @@ impl Topic {
     }
 
     /// The topic in this column.
-    pub(super) fn of(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
-        let word = row.get_ref(column)?.as_str()?;
+    pub(super) fn of(row: &Row<'_>, column: usize) -> sql::Result<Self> {
+        let word = row.text(column)?;
         [Self::Failure, Self::Deployment, Self::Mark]
             .into_iter()
             .find(|topic| topic.as_str() == word)
@@ -101,42 +101,39 @@ pub(super) struct NewRow {
 
 impl Revisions<'_> {
     /// The newest row that is not superseded.
-    pub(super) fn newest(self, session: &Session<'_>) -> rusqlite::Result<Option<ExistingRow>> {
+    pub(super) fn newest(self, session: &Session<'_>) -> sql::Result<Option<ExistingRow>> {
         self.find(session, "state <> 'superseded'")
     }
 
     /// The newest row that waits to be sent, or was accepted.
-    pub(super) fn newest_live(self, session: &Session<'_>) -> rusqlite::Result<Option<ExistingRow>> {
+    pub(super) fn newest_live(self, session: &Session<'_>) -> sql::Result<Option<ExistingRow>> {
         self.find(session, "state IN ('pending', 'sent')")
     }
 
     /// The newest row that the backend may have: at least one attempt was not clearly rejected.
-    pub(super) fn known(self, session: &Session<'_>) -> rusqlite::Result<Option<ExistingRow>> {
+    pub(super) fn known(self, session: &Session<'_>) -> sql::Result<Option<ExistingRow>> {
         self.find(session, "(in_doubt > 0 OR taken > 0)")
     }
 
-    fn find(self, session: &Session<'_>, condition: &str) -> rusqlite::Result<Option<ExistingRow>> {
+    fn find(self, session: &Session<'_>, condition: &str) -> sql::Result<Option<ExistingRow>> {
         let sql = format!(
             "SELECT revision, state, repeats, action, body FROM outbox
             WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND {condition} ORDER BY revision DESC, id DESC LIMIT 1",
             self.column()
         );
-        session
-            .prepare(&sql)?
-            .query_row(params![self.subject, self.backend, self.topic.as_str()], |row| {
-                Ok(ExistingRow {
-                    revision: row.get(0)?,
-                    state: row_state(row, 1)?,
-                    repeats: row.get(2)?,
-                    prepared: prepared(row, 3)?,
-                })
+        session.db().one(&sql, params![self.subject, self.backend, self.topic.as_str()], |row| {
+            Ok(ExistingRow {
+                revision: row.get(0)?,
+                state: row_state(row, 1)?,
+                repeats: row.get(2)?,
+                prepared: prepared(row, 3)?,
             })
-            .optional()
+        })
     }
 
     /// Supersedes waiting rows that cannot have reached the backend, except a row that is being sent. With `also_dead`,
     /// dead rows are superseded, too, so that nobody retries them. Returns the number of rows.
-    pub(super) fn supersede(self, session: &Session<'_>, also_dead: bool) -> rusqlite::Result<usize> {
+    pub(super) fn supersede(self, session: &Session<'_>, also_dead: bool) -> sql::Result<usize> {
         let sql = format!(
             "UPDATE outbox SET state = 'superseded', due_at_ns = NULL, suspect = 0
             WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND in_doubt = 0 AND taken = 0
@@ -144,7 +141,7 @@ impl Revisions<'_> {
             self.column()
         );
         let Self { topic, subject, backend } = self;
-        session.execute(&sql, params![subject, backend, topic.as_str(), also_dead, session.epoch])
+        session.run(&sql, params![subject, backend, topic.as_str(), also_dead, session.epoch])
     }
 
     /// `true` if a revision older than `newest` has an attempt without a clear answer, which may arrive late and undo
@@ -153,15 +150,15 @@ impl Revisions<'_> {
         self,
         session: &Session<'_>,
         newest: &ExistingRow,
-    ) -> rusqlite::Result<bool> {
+    ) -> sql::Result<bool> {
         let sql = format!("SELECT EXISTS (SELECT 1 FROM outbox WHERE {})", self.older_unanswered());
-        session.prepare(&sql)?.query_row(self.older_than(newest.revision), |row| row.get(0))
+        session.db().only(&sql, &self.older_than(newest.revision), |row| row.get(0))
     }
 
     /// Records that no revision older than this one can arrive late any more.
-    pub(super) fn forget_unanswered(self, session: &Session<'_>, revision: i64) -> rusqlite::Result<()> {
+    pub(super) fn forget_unanswered(self, session: &Session<'_>, revision: i64) -> sql::Result<()> {
         let sql = format!("UPDATE outbox SET unknown = 0 WHERE {}", self.older_unanswered());
-        session.execute(&sql, self.older_than(revision)).map(drop)
+        session.run(&sql, &self.older_than(revision)).map(drop)
     }
 
     fn older_unanswered(self) -> String {
@@ -171,17 +168,18 @@ impl Revisions<'_> {
         )
     }
 
-    fn older_than(&self, revision: i64) -> impl rusqlite::Params {
-        (self.subject, self.backend.to_owned(), self.topic.as_str(), revision)
+    fn older_than(&self, revision: i64) -> [Param<'_>; 4] {
+        let (backend, topic) = (Param::Text(self.backend), Param::Text(self.topic.as_str()));
+        [Param::Integer(self.subject), backend, topic, Param::Integer(revision)]
     }
 
     /// Number of the next revision of a deployment or of its mark, which share one series of numbers.
-    pub(super) fn next(self, session: &Session<'_>) -> rusqlite::Result<i64> {
+    pub(super) fn next(self, session: &Session<'_>) -> sql::Result<i64> {
         let sql = format!(
             "SELECT coalesce(max(revision), 0) + 1 FROM outbox WHERE {} = ?1 AND backend = ?2",
             self.column()
         );
-        session.prepare(&sql)?.query_row(params![self.subject, self.backend], |row| row.get(0))
+        session.db().only(&sql, params![self.subject, self.backend], |row| row.get(0))
     }
 
     /// Puts a row into the outbox.
@@ -191,7 +189,7 @@ impl Revisions<'_> {
         destination: &dyn Destination,
         NewRow { revision, repeats, due_at, prepared: PreparedRequest { action, body } }: &NewRow,
         now: Timestamp,
-    ) -> rusqlite::Result<()> {
+    ) -> sql::Result<()> {
         const INSERT: &str = "INSERT INTO outbox
             (backend, topic, failure, deployment, revision, repeats, due_at_ns, created_at_ns, lane, action, body, state)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
@@ -199,21 +197,23 @@ impl Revisions<'_> {
             Topic::Failure => (Some(self.subject), None),
             Topic::Deployment | Topic::Mark => (None, Some(self.subject)),
         };
-        let parameters = params![
-            self.backend,
-            self.topic.as_str(),
-            failure,
-            deployment,
-            revision,
-            repeats,
-            due_at.map(Timestamp::as_nanos),
-            now.as_nanos(),
-            destination.lane(*action).as_str(),
-            action.as_str(),
-            body,
-            if due_at.is_some() { RowState::Pending } else { RowState::Discarded }.as_str(),
-        ];
-        session.execute(INSERT, parameters)?;
+        session.run(
+            INSERT,
+            params![
+                self.backend,
+                self.topic.as_str(),
+                failure,
+                deployment,
+                revision,
+                repeats,
+                due_at.map(Timestamp::as_nanos),
+                now.as_nanos(),
+                destination.lane(*action).as_str(),
+                action.as_str(),
+                body,
+                if due_at.is_some() { RowState::Pending } else { RowState::Discarded }.as_str(),
+            ],
+        )?;
         session.changes.outbox_changed |= due_at.is_some();
         Ok(())
     }
@@ -228,29 +228,25 @@ impl Revisions<'_> {
 }
 
 /// The request in these two columns.
-pub(super) fn prepared(row: &Row<'_>, first_column: usize) -> rusqlite::Result<PreparedRequest> {
+pub(super) fn prepared(row: &Row<'_>, first_column: usize) -> sql::Result<PreparedRequest> {
     Ok(PreparedRequest { action: action(row, first_column)?, body: row.get(first_column + 1)? })
 }
 
 /// The action in this column.
-pub(in crate::store) fn action(row: &Row<'_>, column: usize) -> rusqlite::Result<Action> {
-    let word = row.get_ref(column)?.as_str()?;
+pub(in crate::store) fn action(row: &Row<'_>, column: usize) -> sql::Result<Action> {
+    let word = row.text(column)?;
     let action = Action::ALL.iter().copied().find(|action| action.as_str() == word);
     action.ok_or_else(|| unknown_word(column, word))
 }
 
 /// The state in this column.
-pub(in crate::store) fn row_state(row: &Row<'_>, column: usize) -> rusqlite::Result<RowState> {
-    let word = row.get_ref(column)?.as_str()?;
+pub(in crate::store) fn row_state(row: &Row<'_>, column: usize) -> sql::Result<RowState> {
+    let word = row.text(column)?;
     RowState::parse(word).ok_or_else(|| unknown_word(column, word))
 }
 
 /// Subject of a row: the failure's id is in one column, the deployment's in another.
-pub(in crate::store) fn subject(
-    row: &Row<'_>,
-    failure: usize,
-    deployment: usize,
-) -> rusqlite::Result<Subject> {
+pub(in crate::store) fn subject(row: &Row<'_>, failure: usize, deployment: usize) -> sql::Result<Subject> {
     let failure: Option<String> = row.get(failure)?;
     match failure {
         Some(id) => Ok(Subject::Failure(id)),

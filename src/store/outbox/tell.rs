@@ -3,14 +3,13 @@
 //!
 //! This is for the host that takes over from another one that died: the store does not know what that one had told.
 
-use rusqlite::{Connection, params};
-
 use super::apart::{Treatment, apart};
 use super::reconcile;
 use crate::domain::forwarding::{Destination, FailuresSent};
 use crate::domain::tell::{TellOrder, TellPart, TellPlace, TellStep, ToldBackend, ToldBackends, ToldRows};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedDeployment, TouchedFailure};
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::facts::deployment::of_row;
 use crate::store::state::failure::stored;
 
@@ -22,7 +21,7 @@ pub(in crate::store) fn tell(
     session: &mut Session<'_>,
     order: &TellOrder,
     now: Timestamp,
-) -> rusqlite::Result<TellStep> {
+) -> sql::Result<TellStep> {
     let asked = |destination: &&dyn Destination| {
         order.backend.as_ref().is_none_or(|backend| backend == destination.name())
     };
@@ -70,7 +69,7 @@ struct Found {
 }
 
 /// The next subjects of a part.
-fn find(db: &Connection, order: &TellOrder) -> rusqlite::Result<Vec<Found>> {
+fn find(db: &Db, order: &TellOrder) -> sql::Result<Vec<Found>> {
     const DEPLOYMENTS: &str = "SELECT id, finished_at_ns FROM deployment
         WHERE finished_at_ns >= ?1 AND (finished_at_ns, id) > (?2, ?3) ORDER BY finished_at_ns, id LIMIT ?4";
     const FAILURES: &str = "SELECT id, finished_at_ns FROM failure WHERE finished_at_ns >= ?1
@@ -91,15 +90,13 @@ fn find(db: &Connection, order: &TellOrder) -> rusqlite::Result<Vec<Found>> {
         TellPart::Marks => (MARKS, since.as_nanos()),
     };
     let at_ns = at.map_or(i64::MIN, Timestamp::as_nanos);
-    let mut statement = db.prepare_cached(sql)?;
-    let found = statement.query_map(params![since_ns, at_ns, after, AT_A_TIME], |row| {
+    db.all(sql, params![since_ns, at_ns, after, AT_A_TIME], |row| {
         Ok(Found { row: row.get(0)?, at_ns: row.get(1)? })
-    })?;
-    found.collect()
+    })
 }
 
 /// Has a subject reconciled with the backends.
-fn touch(session: &mut Session<'_>, part: TellPart, row: i64, now: Timestamp) -> rusqlite::Result<()> {
+fn touch(session: &mut Session<'_>, part: TellPart, row: i64, now: Timestamp) -> sql::Result<()> {
     match part {
         TellPart::Deployments => {
             let Some(deployment) = of_row(session.db(), row)? else { return Ok(()) };

@@ -2,6 +2,7 @@
 
 use super::reader::Reader;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::sql::params;
 
 /// Largest number of names of a kind.
 const MOST_NAMES: u32 = 200;
@@ -30,7 +31,7 @@ impl Reader {
                     WHERE value IS NOT NULL AND number < {MOST_NAMES}
                 ) SELECT value FROM name WHERE value IS NOT NULL"
             );
-            db.prepare_cached(&sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()
+            db.all(&sql, params![], |row| row.get(0))
         };
         Ok(DeployedNames { services: names("service")?, teams: names("team")?, envs: names("env")? })
     }

@@ -1,7 +1,5 @@
 //! Everything that is known of one deployment: its links, the reasons for its values, and its attempts.
 
-use rusqlite::Connection;
-
 use super::deployments::view;
 use super::forwarded::{Forwarded, forwarded_deployment};
 use super::marks::{mark_names, marks};
@@ -21,6 +19,7 @@ use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::facts::deployment::{StoredDeployment, of_id};
 use crate::store::outbox::desired::deployment_before;
 use crate::store::outbox::rows::action;
@@ -70,16 +69,12 @@ impl Reader {
     ) -> Result<Option<DeploymentStory>, ReadError> {
         let mut db = self.lock();
         // One snapshot of the store for all reads.
-        let db = db.transaction()?;
+        let db = db.snapshot()?;
         Ok(of_id(&db, id)?.map(|stored| story(&db, stored, context)).transpose()?)
     }
 }
 
-fn story(
-    db: &Connection,
-    stored: StoredDeployment,
-    context: DeploymentContext<'_>,
-) -> rusqlite::Result<DeploymentStory> {
+fn story(db: &Db, stored: StoredDeployment, context: DeploymentContext<'_>) -> sql::Result<DeploymentStory> {
     const ATTEMPTS: &str = "SELECT backend, revision, ended_at_ns, status, error
         FROM attempt JOIN outbox ON outbox.id = attempt.outbox
         WHERE deployment = ?1 ORDER BY ended_at_ns, backend, revision, number";
@@ -117,11 +112,7 @@ fn story(
 }
 
 /// Reasons that the events of a deployment of a source and the present configuration give.
-fn told_reasons(
-    db: &Connection,
-    stored: &StoredDeployment,
-    context: DeploymentContext<'_>,
-) -> rusqlite::Result<Vec<Why>> {
+fn told_reasons(db: &Db, stored: &StoredDeployment, context: DeploymentContext<'_>) -> sql::Result<Vec<Why>> {
     let Some(told) = source_deployment::of_row(db, context.sources, stored.origin.told)? else {
         return Ok(Vec::new());
     };
@@ -134,7 +125,7 @@ fn told_reasons(
 }
 
 /// The events that told of a deployment.
-fn told_events(db: &Connection, told: Option<i64>) -> rusqlite::Result<Vec<ReceivedEvent>> {
+fn told_events(db: &Db, told: Option<i64>) -> sql::Result<Vec<ReceivedEvent>> {
     const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates, source
         FROM source_deployment_event JOIN event ON event.id = event WHERE told = ?1
         ORDER BY occurred_at_ns, event.id";
@@ -147,15 +138,13 @@ fn told_events(db: &Connection, told: Option<i64>) -> rusqlite::Result<Vec<Recei
 }
 
 /// Explains which backends have a deployment that does not count any more, and get no request to delete it.
-fn still_told(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Why>> {
+fn still_told(db: &Db, deployment: i64) -> sql::Result<Vec<Why>> {
     // Of several rows with the largest revision, any one will do: they differ in repeats only.
     const NEWEST_FIRST: &str = "SELECT backend, revision, action FROM outbox
         WHERE deployment = ?1 AND topic = 'deployment' AND (in_doubt > 0 OR taken > 0 OR state = 'pending')
         ORDER BY backend, revision DESC";
-    let mut statement = db.prepare_cached(NEWEST_FIRST)?;
-    let mut rows = statement.query([deployment])?;
     let (mut reasons, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
+    db.each(NEWEST_FIRST, params![deployment], |row| {
         let backend: String = row.get(0)?;
         if last.as_ref() != Some(&backend) {
             if action(row, 2)? == Action::Replace {
@@ -163,16 +152,16 @@ fn still_told(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Why>> {
             }
             last = Some(backend);
         }
-    }
+        Ok(())
+    })?;
     Ok(reasons)
 }
 
 /// The failures that count and that a deployment caused, each with the rule that linked it.
-fn caused(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<CausedLink>> {
+fn caused(db: &Db, deployment: i64) -> sql::Result<Vec<CausedLink>> {
     const SQL: &str = "SELECT id FROM failure WHERE cause = ?1 AND state IN ('open', 'completed')
         ORDER BY started_at_ns, id";
-    let rows: Vec<i64> =
-        db.prepare_cached(SQL)?.query_map([deployment], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let rows: Vec<i64> = db.all(SQL, params![deployment], |row| row.get(0))?;
     let mut caused = Vec::new();
     for row in rows {
         let Some(stored) = stored(db, row)? else { continue };

@@ -1,7 +1,5 @@
 //! Listing deployments.
 
-use rusqlite::{Connection, ToSql};
-
 use super::place::{Place, cursor, place};
 use super::reader::Reader;
 use crate::domain::deployment_view::{DeploymentView, PendingRule};
@@ -9,6 +7,7 @@ use crate::domain::mark::RemediationKind;
 use crate::domain::source_deployment::matchable_tags;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::sql::{self, Db, ToParam, params};
 use crate::store::facts::deployment::{FINISHED_AT, STORED, StoredDeployment, stored};
 use crate::store::outbox::desired::{failed, remediation_kind};
 use crate::store::state::source_deployment::history_of;
@@ -62,36 +61,34 @@ impl Reader {
         }
         let mut db = self.lock();
         // One snapshot of the store for all reads.
-        let db = db.transaction()?;
+        let db = db.snapshot()?;
         Ok(page(&db, filter, before, pending)?)
     }
 }
 
 /// The deployments that pass the filter and come after this place of the listing.
 fn page(
-    db: &Connection,
+    db: &Db,
     filter: &DeploymentFilter,
     (before_end, before_id): Place,
     pending: PendingRule,
-) -> rusqlite::Result<DeploymentPage> {
+) -> sql::Result<DeploymentPage> {
     let since = filter.since.map_or(i64::MIN, Timestamp::as_nanos);
     let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
-    let mut parameters: Vec<&dyn ToSql> = vec![&since, &before_end, &before_id];
+    let mut parameters = params![since, before_end, before_id].to_vec();
     let filtered_by = [&filter.service, &filter.env, &filter.team];
-    parameters.extend(filtered_by.into_iter().flatten().map(|name| name as &dyn ToSql));
-    parameters.push(&one_more);
-    let mut statement = db.prepare_cached(&listing_sql(filter))?;
-    let mut rows = statement.query(parameters.as_slice())?;
+    parameters.extend(filtered_by.into_iter().flatten().map(ToParam::to_param));
+    parameters.push(one_more.to_param());
     let mut page = DeploymentPage::default();
     let mut last = (0, 0);
-    while let Some(row) = rows.next()? {
+    page.next = db.find(&listing_sql(filter), &parameters, |row| {
         if page.deployments.len() == filter.limit {
-            page.next = Some(cursor(last));
-            break;
+            return Ok(Some(cursor(last)));
         }
         last = (row.get(FINISHED_AT)?, row.get(0)?);
         page.deployments.push(view(db, stored(row)?, pending)?.0);
-    }
+        Ok(None)
+    })?;
     Ok(page)
 }
 
@@ -126,10 +123,10 @@ fn listing_sql(filter: &DeploymentFilter) -> String {
 
 /// A stored deployment with its links to failures, and the kind of its remediation, if it has one.
 pub(super) fn view(
-    db: &Connection,
+    db: &Db,
     StoredDeployment { row, mut deployment, origin, standing, .. }: StoredDeployment,
     pending: PendingRule,
-) -> rusqlite::Result<(DeploymentView, Option<RemediationKind>)> {
+) -> sql::Result<(DeploymentView, Option<RemediationKind>)> {
     const CAUSED: &str = "SELECT failure_id FROM failure WHERE cause = ?1 AND state IN ('open', 'completed')
         ORDER BY started_at_ns, id";
     const FIXED: &str =
@@ -159,8 +156,8 @@ pub(super) fn view(
     Ok((view, kind))
 }
 
-fn ids(db: &Connection, sql: &str, row: i64) -> rusqlite::Result<Vec<String>> {
-    db.prepare_cached(sql)?.query_map([row], |columns| columns.get(0))?.collect()
+fn ids(db: &Db, sql: &str, row: i64) -> sql::Result<Vec<String>> {
+    db.all(sql, params![row], |columns| columns.get(0))
 }
 
 #[cfg(test)]

@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
-
 use super::failure_filter::FailureFilter;
 use crate::domain::failure::FailureState;
+use crate::store::engine::sql::{self, Db, Param};
 
 /// A kind of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +17,7 @@ pub(super) struct KindRow {
 
 /// The kinds of failures that a filter lets through.
 pub(super) struct MatchingKinds<'a> {
-    db: &'a Connection,
+    db: &'a Db,
     /// Statement that selects them, without its end.
     select: String,
     /// Values of its parameters.
@@ -30,7 +28,7 @@ pub(super) struct MatchingKinds<'a> {
 
 impl<'a> MatchingKinds<'a> {
     /// Kinds for a filter. `None` if the filter lets all kinds through.
-    pub(super) fn of(db: &'a Connection, filter: &'a FailureFilter) -> Option<Self> {
+    pub(super) fn of(db: &'a Db, filter: &'a FailureFilter) -> Option<Self> {
         let by_service = filter.service.as_deref().map(|service| ("id = kind AND service = ?", service));
         let by_others = [
             ("team = ?", filter.team.as_deref()),
@@ -50,22 +48,19 @@ impl<'a> MatchingKinds<'a> {
     }
 
     /// The kinds; not all if there are more than `most`.
-    pub(super) fn list(&self, most: usize) -> rusqlite::Result<Vec<KindRow>> {
-        self.db
-            .prepare_cached(&self.list_sql())?
-            .query_map(params_from_iter(self.parameters(i64::try_from(most).unwrap_or(i64::MAX))), |row| {
-                Ok(KindRow { row: row.get(0)?, is_open: row.get(1)? })
-            })?
-            .collect()
+    pub(super) fn list(&self, most: usize) -> sql::Result<Vec<KindRow>> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        self.db.all(&self.list_sql(), &self.parameters(most), |row| {
+            Ok(KindRow { row: row.get(0)?, is_open: row.get(1)? })
+        })
     }
 
     /// `true` if this kind is one of them.
-    pub(super) fn contain(&mut self, kind: i64) -> rusqlite::Result<bool> {
+    pub(super) fn contain(&mut self, kind: i64) -> sql::Result<bool> {
         if let Some(known) = self.known.get(&kind) {
             return Ok(*known);
         }
-        let mut statement = self.db.prepare_cached(&self.contain_sql())?;
-        let contained = statement.exists(params_from_iter(self.parameters(kind)))?;
+        let contained = self.db.one(&self.contain_sql(), &self.parameters(kind), |_| Ok(()))?.is_some();
         self.known.insert(kind, contained);
         Ok(contained)
     }
@@ -79,8 +74,8 @@ impl<'a> MatchingKinds<'a> {
     }
 
     /// Values of the parameters, and a last one.
-    fn parameters(&self, last: i64) -> impl Iterator<Item = Value> {
-        let values = self.values.iter().map(|value| Value::Text((*value).to_owned()));
-        values.chain(std::iter::once(Value::Integer(last)))
+    fn parameters(&self, last: i64) -> Vec<Param<'_>> {
+        let values = self.values.iter().map(|value| Param::Text(value));
+        values.chain([Param::Integer(last)]).collect()
     }
 }

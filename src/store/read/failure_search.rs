@@ -6,13 +6,12 @@
 
 use std::collections::{BinaryHeap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use super::failure_filter::FailureFilter;
 use super::failure_kinds::{KindRow, MatchingKinds};
 use super::place::Place;
 use crate::domain::failure::FailureState;
 use crate::domain::timestamp::Timestamp;
+use crate::store::engine::sql::{self, Db, params};
 
 /// Limits that decide between reading in order and merging.
 #[derive(Debug)]
@@ -47,7 +46,7 @@ const OPEN_IN_ORDER: &str = "SELECT started_at_ns, id, kind FROM failure
 
 /// A search that is under way.
 struct Search<'a> {
-    db: &'a Connection,
+    db: &'a Db,
     filter: &'a FailureFilter,
     since_ns: i64,
     /// Place of the last failure that was looked at.
@@ -57,24 +56,19 @@ struct Search<'a> {
 }
 
 /// The failures that pass the filter and have a place after `after`, at most `most`.
-pub(super) fn search(
-    db: &Connection,
-    filter: &FailureFilter,
-    after: Place,
-    most: usize,
-) -> rusqlite::Result<Vec<Place>> {
+pub(super) fn search(db: &Db, filter: &FailureFilter, after: Place, most: usize) -> sql::Result<Vec<Place>> {
     Search::new(db, filter, after, most).run(&LIMITS)
 }
 
 impl<'a> Search<'a> {
-    fn new(db: &'a Connection, filter: &'a FailureFilter, after: Place, most: usize) -> Self {
+    fn new(db: &'a Db, filter: &'a FailureFilter, after: Place, most: usize) -> Self {
         let since_ns = filter.since.map_or(i64::MIN, Timestamp::as_nanos);
         // The latest come first, so the listing begins just before the end.
         let last = filter.until.map_or(after, |until| after.min((until.as_nanos(), i64::MIN)));
         Self { db, filter, since_ns, last, most, found: Vec::new() }
     }
 
-    fn run(mut self, limits: &Limits) -> rusqlite::Result<Vec<Place>> {
+    fn run(mut self, limits: &Limits) -> sql::Result<Vec<Place>> {
         let Some(mut kinds) = MatchingKinds::of(self.db, self.filter) else {
             self.in_order(usize::MAX, |_| Ok(true))?;
             return Ok(self.found);
@@ -99,27 +93,29 @@ impl<'a> Search<'a> {
     fn in_order(
         &mut self,
         mut scanned: usize,
-        mut matches: impl FnMut(i64) -> rusqlite::Result<bool>,
-    ) -> rusqlite::Result<bool> {
+        mut matches: impl FnMut(i64) -> sql::Result<bool>,
+    ) -> sql::Result<bool> {
         let is_open = self.filter.state == Some(FailureState::Open);
-        let mut statement = self.db.prepare_cached(if is_open { OPEN_IN_ORDER } else { IN_ORDER })?;
-        let mut rows = statement.query(params![self.since_ns, self.last.0, self.last.1])?;
-        while self.found.len() < self.most {
-            if scanned == 0 {
-                return Ok(false);
-            }
-            let Some(row) = rows.next()? else { return Ok(true) };
-            scanned -= 1;
-            self.last = (row.get(0)?, row.get(1)?);
-            if matches(row.get(2)?)? {
-                self.found.push(self.last);
-            }
+        let sql = if is_open { OPEN_IN_ORDER } else { IN_ORDER };
+        let Self { since_ns, last, most, found, .. } = self;
+        if found.len() >= *most || scanned == 0 {
+            return Ok(found.len() >= *most);
         }
-        Ok(true)
+        let begin = *last;
+        let is_complete = self.db.find(sql, params![*since_ns, begin.0, begin.1], |row| {
+            scanned -= 1;
+            *last = (row.get(0)?, row.get(1)?);
+            if matches(row.get(2)?)? {
+                found.push(*last);
+            }
+            let is_full = found.len() >= *most;
+            Ok((is_full || scanned == 0).then_some(is_full))
+        })?;
+        Ok(is_complete.unwrap_or(true))
     }
 
     /// Merges the failures of the kinds, each of which has them in order.
-    fn merge(&mut self, kinds: &[KindRow]) -> rusqlite::Result<()> {
+    fn merge(&mut self, kinds: &[KindRow]) -> sql::Result<()> {
         let mut next = BinaryHeap::new();
         for kind in kinds {
             next.extend(self.of_kind(*kind, self.last)?);
@@ -134,13 +130,11 @@ impl<'a> Search<'a> {
     }
 
     /// The first failure of a kind after a place.
-    fn of_kind(&self, kind: KindRow, after: Place) -> rusqlite::Result<Option<(Place, KindRow)>> {
-        let mut statement =
-            self.db.prepare_cached(if kind.is_open { OPEN_OF_KIND } else { ENDED_OF_KIND })?;
-        let found = statement.query_row(params![kind.row, self.since_ns, after.0, after.1], |row| {
+    fn of_kind(&self, kind: KindRow, after: Place) -> sql::Result<Option<(Place, KindRow)>> {
+        let sql = if kind.is_open { OPEN_OF_KIND } else { ENDED_OF_KIND };
+        self.db.one(sql, params![kind.row, self.since_ns, after.0, after.1], |row| {
             Ok(((row.get(0)?, row.get(1)?), kind))
-        });
-        found.optional()
+        })
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{OptionalExtension, params};
-
 use super::reader::Reader;
 use crate::domain::failure::Failure;
 use crate::domain::id::FailureId;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::sql::params;
 use crate::store::facts::subject_key::failure_key;
 use crate::store::state::stored_failure::failure;
 
@@ -20,14 +19,13 @@ impl Reader {
         const SQL: &str = "SELECT evaluated FROM failure
             WHERE failure_key = ?1 AND failure_id = ?2 AND evaluated IS NOT NULL";
         let db = self.lock();
-        let mut statement = db.prepare_cached(SQL)?;
         let mut found = BTreeMap::new();
         for id in ids {
             let Some(failure_id) = FailureId::parse(id).filter(|_| !found.contains_key(id)) else { continue };
-            let parameters = params![failure_key(&failure_id), id];
-            let text: Option<String> = statement.query_row(parameters, |row| row.get(0)).optional()?;
-            if let Some(text) = text {
-                found.insert(id.to_owned(), failure(&text)?);
+            if let Some(failure) =
+                db.one(SQL, params![failure_key(&failure_id), id], |row| failure(row.text(0)?))?
+            {
+                found.insert(id.to_owned(), failure);
             }
         }
         Ok(found)

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use foldhash::{HashMap, HashSet};
-use rusqlite::{Connection, Row};
 
 use super::reader::open_up_to_date;
 use super::timed_failures::{self, TimedFailureFilter, TimedFailures};
@@ -16,14 +15,16 @@ use crate::domain::figures::{
 };
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
-use crate::store::engine::schema::{OpenError, open_to_read};
+use crate::store::engine::open_error::OpenError;
+use crate::store::engine::open_store::open_to_read;
+use crate::store::engine::sql::{self, Db, Row, params};
 use crate::store::state::figure_columns::kind;
 
 /// Reader of the input of figures. Clones share its connections and take turns.
 #[derive(Clone)]
 pub struct FiguresReader {
     /// Two, because failures and deployments are read in parallel.
-    connections: Arc<Mutex<[Connection; 2]>>,
+    connections: Arc<Mutex<[Db; 2]>>,
 }
 
 impl FiguresReader {
@@ -51,7 +52,7 @@ impl FiguresReader {
         let [for_failures, for_deployments] = &mut *connections;
         // Two snapshots. The one of deployments is a moment earlier, so a deployment that arrives in between is not in
         // it.
-        let db = for_deployments.transaction()?;
+        let db = for_deployments.snapshot()?;
         let first_start = first_start(&db, since, until)?;
         let (failures, deployed) = thread::scope(|scope| {
             let read = || FailureScan::read(for_failures, first_start, until);
@@ -66,16 +67,16 @@ impl FiguresReader {
 }
 
 /// Start of the period, or of the first deployment that ended in it, if that is earlier.
-fn first_start(db: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Timestamp> {
+fn first_start(db: &Db, since: Timestamp, until: Timestamp) -> sql::Result<Timestamp> {
     const FIRST_START: &str =
         "SELECT min(started_at_ns) FROM deployment WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2";
     let first: Option<i64> =
-        db.prepare_cached(FIRST_START)?.query_row([since.as_nanos(), until.as_nanos()], |row| row.get(0))?;
+        db.only(FIRST_START, params![since.as_nanos(), until.as_nanos()], |row| row.get(0))?;
     Ok(first.map_or(since, |first| Timestamp::from_nanos(first).min(since)))
 }
 
 /// The deployments that ended in the period.
-fn deployed(db: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<DeploymentIndex> {
+fn deployed(db: &Db, since: Timestamp, until: Timestamp) -> sql::Result<DeploymentIndex> {
     const BEGUN_BEFORE: &str = "SELECT id, finished_at_ns, service, team, env FROM deployment
         WHERE id IN (SELECT id FROM deployment
             WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2 AND started_at_ns < ?1)";
@@ -83,18 +84,13 @@ fn deployed(db: &Connection, since: Timestamp, until: Timestamp) -> rusqlite::Re
         WHERE started_at_ns >= ?1 AND started_at_ns < ?2 AND finished_at_ns < ?2";
     let mut deployed = DeploymentIndex::default();
     for sql in [BEGUN_BEFORE, BEGUN_SINCE] {
-        let mut statement = db.prepare_cached(sql)?;
-        let mut rows = statement.query([since.as_nanos(), until.as_nanos()])?;
-        while let Some(row) = rows.next()? {
-            let made = (text(row, 2)?, row.get_ref(3)?.as_str_or_null()?, text(row, 4)?);
+        db.each(sql, params![since.as_nanos(), until.as_nanos()], |row| {
+            let made = (row.text(2)?, row.text_or_null(3)?, row.text(4)?);
             deployed.add(row.get(0)?, made, Timestamp::from_nanos(row.get(1)?));
-        }
+            Ok(())
+        })?;
     }
     Ok(deployed)
-}
-
-fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
-    Ok(row.get_ref(column)?.as_str()?)
 }
 
 /// Failures, as they are read.
@@ -110,7 +106,7 @@ struct FailureScan {
 impl FailureScan {
     /// Reads the failures that began before `until` and had not ended by `since`. Of the failures that began later,
     /// reads those that were caused by a deployment that ended in `[since, until)`.
-    fn read(db: &mut Connection, since: Timestamp, until: Timestamp) -> rusqlite::Result<Self> {
+    fn read(db: &mut Db, since: Timestamp, until: Timestamp) -> sql::Result<Self> {
         const ENDED: &str =
             "SELECT started_at_ns, finished_at_ns, counts_for, restore_ns, cause, remediation, id FROM failure
             WHERE finished_at_ns >= ?1 AND started_at_ns < ?2 AND counts_for IS NOT NULL";
@@ -124,35 +120,30 @@ impl FailureScan {
             AND d.finished_at_ns >= ?1 AND d.finished_at_ns < ?2 AND counts_for IS NOT NULL";
         // Few failures name their cause. To read the way from each failure would need a wider index.
         const NAMED: &str = "SELECT id FROM failure WHERE cause_how IN ('id', 'commit', 'version')";
-        let db = db.transaction()?;
-        let named = db.prepare_cached(NAMED)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let db = db.snapshot()?;
+        let named = db.all(NAMED, params![], |row| row.get(0))?.into_iter().collect();
         let mut failures = Self { named, ..Self::default() };
         for sql in [ENDED, WITHOUT_END, LATER] {
-            let mut statement = db.prepare_cached(sql)?;
-            let mut rows = statement.query([since.as_nanos(), until.as_nanos()])?;
-            while let Some(row) = rows.next()? {
-                failures.add(row)?;
-            }
+            db.each(sql, params![since.as_nanos(), until.as_nanos()], |row| failures.add(row))?;
         }
         Ok(failures)
     }
 
-    fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+    fn add(&mut self, row: &Row<'_>) -> sql::Result<()> {
         let finished_at: Option<i64> = row.get(1)?;
         let times = FailureTimes {
             started_at: Timestamp::from_nanos(row.get(0)?),
             finished_at: finished_at.map(Timestamp::from_nanos),
             restore_ns: row.get(3)?,
         };
-        let kind = self.kind(text(row, 2)?)?;
+        let kind = self.kind(row.text(2)?)?;
         let is_named = !self.named.is_empty() && self.named.contains(&row.get(6)?);
-        let key =
-            |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.and_then(NonZeroI64::new));
+        let key = |column| Ok::<_, sql::Error>(row.get::<Option<i64>>(column)?.and_then(NonZeroI64::new));
         self.builder.add(kind, times, LinkedKeys { cause: key(4)?, is_named, remediation: key(5)? });
         Ok(())
     }
 
-    fn kind(&mut self, counts_for: &str) -> rusqlite::Result<u32> {
+    fn kind(&mut self, counts_for: &str) -> sql::Result<u32> {
         if let Some(known) = self.kinds.get(counts_for) {
             return Ok(*known);
         }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, Params, params};
-
 use super::reader::Reader;
 use crate::domain::deployment::Deployment;
 use crate::domain::forwarding::BackendEntry;
@@ -12,6 +10,7 @@ use crate::domain::named::is_short_commit;
 use crate::domain::source::Sources;
 use crate::domain::source_name::SourceName;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::sql::{self, Db, Param, params};
 use crate::store::facts::deployment::load;
 use crate::store::facts::subject_key::failure_key;
 
@@ -76,7 +75,7 @@ impl Reader {
         &self,
         text: &str,
         limit: u32,
-        matching: impl Fn(&Connection, &Pattern) -> rusqlite::Result<Vec<FoundId>>,
+        matching: impl Fn(&Db, &Pattern) -> sql::Result<Vec<FoundId>>,
     ) -> Result<Vec<FoundId>, ReadError> {
         let text = text.trim();
         if text.is_empty() {
@@ -84,7 +83,7 @@ impl Reader {
         }
         let mut db = self.lock();
         // One snapshot of the store for all reads.
-        let db = db.transaction()?;
+        let db = db.snapshot()?;
         for pattern in patterns(text) {
             let mut found = matching(&db, &pattern)?;
             if !found.is_empty() {
@@ -109,14 +108,14 @@ impl Reader {
                 let key = FailureId::parse(&found.id).as_ref().map(failure_key);
                 rows(&db, FAILURE, params![found.id, key])?
             }
-            FoundKind::Deployment => rows(&db, DEPLOYMENT, [&found.id])?,
+            FoundKind::Deployment => rows(&db, DEPLOYMENT, params![&found.id])?,
         })
     }
 }
 
 /// The rows that a query finds.
-fn rows(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<i64>> {
-    db.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
+fn rows(db: &Db, sql: &str, params: &[Param<'_>]) -> sql::Result<Vec<i64>> {
+    db.all(sql, params, |row| row.get(0))
 }
 
 /// A backend that is neither configured nor in the outbox.
@@ -149,9 +148,8 @@ impl Reader {
             return Ok(None);
         }
         let db = self.lock();
-        let names = db.prepare_cached(NAMES)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        let mut known: BTreeSet<String> = names;
-        if known.contains(name) || db.prepare_cached(HAS_ROWS)?.query_row([name], |row| row.get(0))? {
+        let mut known: BTreeSet<String> = db.all(NAMES, params![], |row| row.get(0))?.into_iter().collect();
+        if known.contains(name) || db.only(HAS_ROWS, params![name], |row| row.get(0))? {
             return Ok(None);
         }
         known.extend(configured.iter().map(|entry| entry.name.clone()));
@@ -208,20 +206,13 @@ fn failures_sql(sources: Sources) -> String {
     )
 }
 
-fn failures(
-    db: &Connection,
-    pattern: &Pattern,
-    sources: Sources,
-    limit: u32,
-) -> rusqlite::Result<Vec<FoundId>> {
-    let mut statement = db.prepare_cached(&failures_sql(sources))?;
-    let found = statement.query_map(params![pattern.like, limit], |row| {
+fn failures(db: &Db, pattern: &Pattern, sources: Sources, limit: u32) -> sql::Result<Vec<FoundId>> {
+    db.all(&failures_sql(sources), params![pattern.like, limit], |row| {
         Ok(FoundId { id: row.get(0)?, kind: FoundKind::Failure, name: None })
-    })?;
-    found.collect()
+    })
 }
 
-fn deployments(db: &Connection, pattern: &Pattern, limit: u32) -> rusqlite::Result<Vec<FoundId>> {
+fn deployments(db: &Db, pattern: &Pattern, limit: u32) -> sql::Result<Vec<FoundId>> {
     // The range is read from an index, which a pattern alone is not. A tilde sorts after every character of an id.
     const SQL: &str = r"SELECT facts FROM stored_deployment
         WHERE lower(deployment_id) >= ?3 AND lower(deployment_id) < ?3 || '~'

@@ -1,10 +1,10 @@
 //! Progress of forwarding failures, as people see it.
 
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::forwarding::Action;
 use crate::domain::import::IMPORTED;
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::facts::deployment::of_row;
 use crate::store::outbox::rows::{RowState, action, row_state};
 use crate::store::state::stored_failure::details;
@@ -56,18 +56,18 @@ impl ForwardState {
 }
 
 /// The latest revision of a failure for each backend, without repeats. None of an import, of which backends are not told.
-pub(super) fn forwarded(db: &Connection, failure: i64) -> rusqlite::Result<Vec<Forwarded>> {
+pub(super) fn forwarded(db: &Db, failure: i64) -> sql::Result<Vec<Forwarded>> {
     const SQL: &str = "SELECT backend, revision, state, attempts, action FROM outbox
         WHERE failure = ?1 AND state <> 'superseded' AND repeats = 0 ORDER BY backend, revision, id";
     const DETAILS: &str = "SELECT details FROM failure WHERE id = ?1";
     latest(db, SQL, failure, || {
-        let json: Option<String> = db.prepare_cached(DETAILS)?.query_row([failure], |row| row.get(0))?;
+        let json: Option<String> = db.only(DETAILS, params![failure], |row| row.get(0))?;
         Ok(details(json.as_deref())?.tags.iter().any(|tag| tag == IMPORTED))
     })
 }
 
 /// The latest revision of a deployment itself (not of its mark) for each backend, without repeats.
-pub(super) fn forwarded_deployment(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Forwarded>> {
+pub(super) fn forwarded_deployment(db: &Db, deployment: i64) -> sql::Result<Vec<Forwarded>> {
     const SQL: &str = "SELECT backend, revision, state, attempts, action FROM outbox
         WHERE deployment = ?1 AND topic = 'deployment' AND state <> 'superseded' AND repeats = 0
         ORDER BY backend, revision, id";
@@ -78,18 +78,16 @@ pub(super) fn forwarded_deployment(db: &Connection, deployment: i64) -> rusqlite
 
 /// The last row of each backend among those that a query finds, without the rows that an import has discarded.
 fn latest(
-    db: &Connection,
+    db: &Db,
     sql: &str,
     subject: i64,
-    is_imported: impl Fn() -> rusqlite::Result<bool>,
-) -> rusqlite::Result<Vec<Forwarded>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([subject])?;
+    is_imported: impl Fn() -> sql::Result<bool>,
+) -> sql::Result<Vec<Forwarded>> {
     let mut all: Vec<Forwarded> = Vec::new();
-    while let Some(row) = rows.next()? {
+    db.each(sql, params![subject], |row| {
         let (state, attempts) = (row_state(row, 2)?, row.get(3)?);
         if state == RowState::Discarded && attempts == 0 && is_imported()? {
-            continue;
+            return Ok(());
         }
         let state = ForwardState::of(state, action(row, 4)?);
         let (backend, revision) = (row.get(0)?, row.get(1)?);
@@ -98,6 +96,7 @@ fn latest(
             Some(last) => *last = forwarded,
             None => all.push(forwarded),
         }
-    }
+        Ok(())
+    })?;
     Ok(all)
 }

@@ -1,13 +1,12 @@
 //! Gauges of the store.
 
-use rusqlite::OptionalExtension;
-
 use super::backends::{BackendStatus, backend_statuses};
 use super::reader::Reader;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::sizes::Sizes;
+use crate::store::engine::sql::{Row, params};
 
 /// Gauges of the store.
 #[derive(Debug, Default)]
@@ -44,7 +43,7 @@ impl Reader {
     pub fn last_received_at(&self) -> Result<Option<Timestamp>, ReadError> {
         const SQL: &str = "SELECT received_at_ns FROM event ORDER BY id DESC LIMIT 1";
         let db = self.lock();
-        let last: Option<i64> = db.prepare_cached(SQL)?.query_row([], |row| row.get(0)).optional()?;
+        let last: Option<i64> = db.one(SQL, params![], |row| row.get(0))?;
         Ok(last.map(Timestamp::from_nanos))
     }
 
@@ -55,36 +54,32 @@ impl Reader {
         // event.
         const NEWEST_FIRST: &str = "SELECT source, received_at_ns FROM event ORDER BY id DESC";
         let db = self.lock();
-        if !db.prepare_cached(HAS_ANY)?.query_row([source.as_str()], |row| row.get(0))? {
+        if !db.only(HAS_ANY, params![source.as_str()], |row| row.get(0))? {
             return Ok(None);
         }
-        let mut statement = db.prepare_cached(NEWEST_FIRST)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            if row.get::<_, String>(0)? == source.as_str() {
-                return Ok(Some(Timestamp::from_nanos(row.get(1)?)));
-            }
-        }
-        Ok(None)
+        Ok(db.find(NEWEST_FIRST, params![], |row| {
+            let is_from = row.text(0)? == source.as_str();
+            is_from.then(|| row.get(1).map(Timestamp::from_nanos)).transpose()
+        })?)
     }
 
     /// Number of the row of the last event; 0 if there is none.
     pub fn last_event(&self) -> Result<i64, ReadError> {
         const SQL: &str = "SELECT coalesce(max(id), 0) FROM event";
-        Ok(self.lock().prepare_cached(SQL)?.query_row([], |row| row.get(0))?)
+        Ok(self.lock().only(SQL, params![], |row| row.get(0))?)
     }
 
     /// `true` if an event of this type was stored after the row `after`.
     pub fn has_event_after(&self, after: i64, event_type: &str) -> Result<bool, ReadError> {
         const SQL: &str = "SELECT EXISTS (SELECT 1 FROM event WHERE id > ?1 AND event_type = ?2)";
-        Ok(self.lock().prepare_cached(SQL)?.query_row((after, event_type), |row| row.get(0))?)
+        Ok(self.lock().only(SQL, params![after, event_type], |row| row.get(0))?)
     }
 
     /// End of the last deployment. `None` if there was none yet.
     pub fn last_deployment_at(&self) -> Result<Option<Timestamp>, ReadError> {
         const SQL: &str = "SELECT finished_at_ns FROM deployment ORDER BY finished_at_ns DESC LIMIT 1";
         let db = self.lock();
-        let last: Option<i64> = db.prepare_cached(SQL)?.query_row([], |row| row.get(0)).optional()?;
+        let last: Option<i64> = db.one(SQL, params![], |row| row.get(0))?;
         Ok(last.map(Timestamp::from_nanos))
     }
 
@@ -102,8 +97,8 @@ impl Reader {
                 SELECT backend, 0, 0, NULL, count(*) FROM outbox WHERE suspect = 1 GROUP BY backend
             ) AS counted GROUP BY backend";
         let db = self.lock();
-        let count = |sql| db.prepare_cached(sql)?.query_row([], |row| row.get(0));
-        let outbox = |row: &rusqlite::Row<'_>| {
+        let count = |sql| db.only(sql, params![], |row| row.get(0));
+        let outbox = |row: &Row<'_>| {
             let oldest: Option<i64> = row.get(3)?;
             Ok(OutboxGauge {
                 backend: row.get(0)?,
@@ -117,7 +112,7 @@ impl Reader {
             open_failures: count(OPEN)?,
             quarantined: count("SELECT count(*) FROM quarantine")?,
             sizes: Sizes::of(&db),
-            outbox: db.prepare_cached(OUTBOX)?.query_map([], outbox)?.collect::<Result<_, _>>()?,
+            outbox: db.all(OUTBOX, params![], outbox)?,
             backends: backend_statuses(&db)?,
         })
     }

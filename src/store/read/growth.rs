@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension};
-
 use super::reader::Reader;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::sizes::Sizes;
+use crate::store::engine::sql::{self, Db, params};
 
 /// Time whose events are counted.
 const MONTH: Duration = Duration::from_hours(30 * 24);
@@ -31,12 +30,12 @@ impl Reader {
     }
 }
 
-fn growth(db: &Connection, now: Timestamp) -> rusqlite::Result<Option<Growth>> {
+fn growth(db: &Db, now: Timestamp) -> sql::Result<Option<Growth>> {
     const RECEIVED_AT_FROM: &str = "SELECT received_at_ns FROM event WHERE id >= ?1 ORDER BY id LIMIT 1";
     const NEWEST_ID: &str = "SELECT coalesce(max(id), 0) FROM event";
-    let received_at = |id: i64| db.query_row(RECEIVED_AT_FROM, [id], |row| row.get::<_, i64>(0)).optional();
+    let received_at = |id: i64| db.one(RECEIVED_AT_FROM, params![id], |row| row.get::<i64>(0));
     let Some(first_at) = received_at(0)? else { return Ok(None) };
-    let last: i64 = db.query_row(NEWEST_ID, [], |row| row.get(0))?;
+    let last: i64 = db.only(NEWEST_ID, params![], |row| row.get(0))?;
     let since = now.saturating_sub(MONTH).as_nanos().max(first_at);
     let age = Duration::from_nanos(u64::try_from(now.as_nanos() - since).unwrap_or(0));
     if age < SHORTEST {

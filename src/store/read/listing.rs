@@ -1,7 +1,5 @@
 //! Listing failures.
 
-use rusqlite::Connection;
-
 use super::failure_filter::FailureFilter;
 use super::failure_search::search;
 use super::forwarded::{Forwarded, forwarded};
@@ -9,6 +7,7 @@ use super::place::{cursor, place};
 use super::reader::Reader;
 use crate::domain::failure::Failure;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::state::stored_failure::failure;
 
 /// A part of a listing.
@@ -37,7 +36,7 @@ impl Reader {
         let after = place(filter.cursor.as_deref())?;
         let mut db = self.lock();
         // One snapshot of the store for all reads.
-        let db = db.transaction()?;
+        let db = db.snapshot()?;
         let mut places = search(&db, filter, after, filter.limit.saturating_add(1))?;
         let has_more = places.len() > filter.limit;
         places.truncate(filter.limit);
@@ -47,11 +46,11 @@ impl Reader {
     }
 }
 
-fn listed(db: &Connection, id: i64) -> rusqlite::Result<ListedFailure> {
+fn listed(db: &Db, id: i64) -> sql::Result<ListedFailure> {
     const SQL: &str = "SELECT revision, evaluated, deployment_id FROM failure
         LEFT JOIN deployment ON deployment.id = cause WHERE failure.id = ?1";
-    db.prepare_cached(SQL)?.query_row([id], |row| {
-        let mut listed: Failure = failure(row.get_ref(1)?.as_str()?)?;
+    db.only(SQL, params![id], |row| {
+        let mut listed: Failure = failure(row.text(1)?)?;
         listed.deployment = row.get(2)?;
         Ok(ListedFailure { failure: listed, revision: row.get(0)?, forwarded: forwarded(db, id)? })
     })

@@ -1,24 +1,21 @@
 //! Explanations of the marks of a deployment at each backend.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use super::forwarded::ForwardState;
 use crate::domain::explain::{Why, explain_mark, explain_mark_name};
 use crate::domain::forwarding::{Action, BackendEntry};
 use crate::domain::mark_address::{AddressFacts, MARK_STAYS, MarksBy, explain_address};
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::facts::deployment::of_row;
 use crate::store::outbox::mark_target;
 use crate::store::outbox::rows::{Topic, action, row_state};
 
 /// Explains the mark of a deployment, for each backend that the mark was or will be sent to.
-pub(super) fn marks(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Why>> {
+pub(super) fn marks(db: &Db, deployment: i64) -> sql::Result<Vec<Why>> {
     const SQL: &str = "SELECT backend, action, state FROM outbox
         WHERE deployment = ?1 AND topic = 'mark' AND state <> 'superseded' AND repeats = 0
         ORDER BY backend, revision DESC, id DESC";
-    let mut statement = db.prepare_cached(SQL)?;
-    let mut rows = statement.query([deployment])?;
     let (mut reasons, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
+    db.each(SQL, params![deployment], |row| {
         let backend: String = row.get(0)?;
         if last.as_ref() != Some(&backend) {
             let action = action(row, 1)?;
@@ -26,26 +23,25 @@ pub(super) fn marks(db: &Connection, deployment: i64) -> rusqlite::Result<Vec<Wh
             reasons.push(explain_mark(&backend, action == Action::Mark, state.as_str()));
             last = Some(backend);
         }
-    }
+        Ok(())
+    })?;
     Ok(reasons)
 }
 
 /// Explains by which name each backend with `change_failures = "by_version"` finds a deployment. If the deployment has not
 /// failed, explains only a mark that cannot be removed.
 pub(super) fn mark_names(
-    db: &Connection,
+    db: &Db,
     row: i64,
     has_failed: bool,
     backend_entries: &[BackendEntry],
-) -> rusqlite::Result<Vec<Why>> {
+) -> sql::Result<Vec<Why>> {
     const NEWEST: &str = "SELECT state, action FROM outbox WHERE deployment = ?1 AND backend = ?2
         AND topic = ?3 AND state <> 'superseded' ORDER BY revision DESC, id DESC LIMIT 1";
     let newest = |topic: Topic, backend: &String| {
-        db.prepare_cached(NEWEST)?
-            .query_row(params![row, backend, topic.as_str()], |columns| {
-                Ok((row_state(columns, 0)?, action(columns, 1)?))
-            })
-            .optional()
+        db.one(NEWEST, params![row, backend, topic.as_str()], |columns| {
+            Ok((row_state(columns, 0)?, action(columns, 1)?))
+        })
     };
     let mut reasons = Vec::new();
     for BackendEntry { name, deployments, marks_by, filter, .. } in backend_entries {

@@ -21,8 +21,6 @@ mod outbox;
 mod outbox_groups;
 mod outbox_search;
 mod place;
-#[cfg(test)]
-mod plan;
 mod pool;
 mod quarantine;
 mod reader;

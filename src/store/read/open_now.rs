@@ -1,13 +1,12 @@
 //! The open failures that matter most.
 
-use rusqlite::{Connection, params};
-
 use super::failure_filter::FailureFilter;
 use super::reader::Reader;
 use crate::domain::failure::Failure;
 use crate::domain::severity::severity_rank;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::state::stored_failure::failure;
 
 /// Open failures.
@@ -36,27 +35,25 @@ impl Reader {
         const ONE: &str = "SELECT evaluated FROM failure WHERE id = ?1";
         let mut db = self.lock();
         // One snapshot of the store for all reads.
-        let db = db.transaction()?;
+        let db = db.snapshot()?;
         let ranked = ranked(&db, filter)?;
-        let mut one = db.prepare_cached(ONE)?;
         let failures = ranked
             .iter()
             .take(filter.limit)
-            .map(|(.., row)| one.query_row([row], |row| failure(row.get_ref(0)?.as_str()?)));
-        Ok(OpenNow { count: ranked.len(), failures: failures.collect::<rusqlite::Result<_>>()? })
+            .map(|(.., row)| db.only(ONE, params![row], |row| failure(row.text(0)?)));
+        Ok(OpenNow { count: ranked.len(), failures: failures.collect::<sql::Result<_>>()? })
     }
 }
 
 /// The open failures that pass the filter, in the order of their ranks.
-pub(super) fn ranked(db: &Connection, filter: &FailureFilter) -> rusqlite::Result<Vec<Ranked>> {
+pub(super) fn ranked(db: &Db, filter: &FailureFilter) -> sql::Result<Vec<Ranked>> {
     let FailureFilter { since, until, env, team, severity, service, .. } = filter;
     let since = since.map_or(i64::MIN, Timestamp::as_nanos);
     let until = until.map_or(i64::MAX, Timestamp::as_nanos);
-    let mut open = db.prepare_cached(OPEN)?;
-    let ranked = open.query_map(params![since, env, team, severity, service, until], |row| {
-        Ok((severity_rank(row.get_ref(2)?.as_str_or_null()?), row.get(1)?, row.get(0)?))
-    })?;
-    let mut ranked: Vec<Ranked> = ranked.collect::<Result<_, _>>()?;
+    let mut ranked: Vec<Ranked> =
+        db.all(OPEN, params![since, env, team, severity, service, until], |row| {
+            Ok((severity_rank(row.text_or_null(2)?), row.get(1)?, row.get(0)?))
+        })?;
     ranked.sort_unstable();
     Ok(ranked)
 }

@@ -1,6 +1,5 @@
 //! The outbox as people see it.
 
-use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use super::backends::{BackendStatus, backend_statuses};
@@ -11,6 +10,7 @@ use crate::domain::forwarding::Subject;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::json::from_json;
+use crate::store::engine::sql::{self, Db, Row, params};
 use crate::store::outbox::rows::{RowState, row_state, subject};
 
 /// Rows to list, oldest first.
@@ -114,7 +114,7 @@ impl Reader {
         let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
         let mut db = self.lock();
         // One snapshot of the store for all reads.
-        let db = db.transaction()?;
+        let db = db.snapshot()?;
         let backend = filter.backend.as_deref();
         let hides = filter.hides_discarded && filter.state.is_none();
         let hidden = if hides { count(&db, RowState::Discarded, backend)? } else { 0 };
@@ -136,7 +136,7 @@ impl Reader {
     }
 }
 
-fn row(db: &Connection, id: i64) -> rusqlite::Result<OutboxRow> {
+fn row(db: &Db, id: i64) -> sql::Result<OutboxRow> {
     const SQL: &str = "SELECT o.id, o.backend, failure_id, o.revision, o.state, attempts,
             CASE WHEN due_at_ns < not_before_ns THEN not_before_ns ELSE due_at_ns END, last_status, last_error,
             deployment_id, refusals, suspect, repeats, d.facts
@@ -144,7 +144,7 @@ fn row(db: &Connection, id: i64) -> rusqlite::Result<OutboxRow> {
             LEFT JOIN stored_deployment d ON d.id = o.deployment
             LEFT JOIN lane l ON l.backend = o.backend AND l.lane = o.lane
         WHERE o.id = ?1";
-    db.prepare_cached(SQL)?.query_row([id], |row| {
+    db.only(SQL, params![id], |row| {
         let next_ns: Option<i64> = row.get(6)?;
         Ok(OutboxRow {
             id: row.get(0)?,
@@ -165,8 +165,8 @@ fn row(db: &Connection, id: i64) -> rusqlite::Result<OutboxRow> {
 }
 
 /// Name of the deployment whose facts are in this column, if there is one.
-fn deployment_name(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
-    let Some(facts) = row.get_ref(column)?.as_str_or_null()? else { return Ok(None) };
+fn deployment_name(row: &Row<'_>, column: usize) -> sql::Result<Option<String>> {
+    let Some(facts) = row.text_or_null(column)? else { return Ok(None) };
     let deployment: Deployment = from_json(facts)?;
     Ok(Some(deployment.display_name()))
 }

@@ -1,12 +1,11 @@
 //! Rows of the outbox that need a person, grouped by backend and answer.
 
-use rusqlite::{Connection, params};
-
 use super::reader::Reader;
 use crate::domain::forwarding::Subject;
 use crate::domain::id::FailureId;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::sql::{self, Db, Row, params};
 use crate::store::outbox::group_commands::{GroupKind, RowGroup, group_of};
 use crate::store::outbox::rows::subject;
 use crate::store::state::failure::FailureRow;
@@ -42,7 +41,7 @@ impl Reader {
     pub fn outbox_groups(&self, backend: Option<&str>, limit: usize) -> Result<Vec<ListedGroup>, ReadError> {
         let mut db = self.lock();
         // One snapshot of the store for all reads.
-        let db = db.transaction()?;
+        let db = db.snapshot()?;
         let mut groups = Vec::new();
         for kind in GroupKind::ALL {
             groups.extend(groups_in(&db, kind, backend, limit)?);
@@ -56,13 +55,11 @@ impl Reader {
     pub fn outbox_group_of(&self, row: i64) -> Result<Option<ListedGroup>, ReadError> {
         let mut db = self.lock();
         // One snapshot of the store for all reads.
-        let db = db.transaction()?;
+        let db = db.snapshot()?;
         let Some(group) = group_of(&db, row)? else { return Ok(None) };
         let condition = "o.last_status IS NOT DISTINCT FROM ?3 AND o.last_error IS NOT DISTINCT FROM ?4";
         let sql = grouped(group.kind, condition);
-        let parameters = params![group.backend, 1, group.last_status, group.last_error];
-        let found = db.prepare_cached(&sql)?.query_map(parameters, listed)?.next().transpose()?;
-        Ok(found)
+        Ok(db.one(&sql, params![group.backend, 1_i64, group.last_status, group.last_error], listed)?)
     }
 
     /// The dead rows of a failure, oldest first.
@@ -71,25 +68,17 @@ impl Reader {
             "SELECT id, backend, revision FROM outbox WHERE failure = ?1 AND state = 'dead' ORDER BY id";
         let mut db = self.lock();
         // One snapshot of the store for all reads.
-        let db = db.transaction()?;
+        let db = db.snapshot()?;
         let Some(row) = FailureRow::load(&db, failure)?.and_then(|row| row.id) else { return Ok(Vec::new()) };
-        let mut statement = db.prepare_cached(SQL)?;
-        let rows = statement.query_map([row], |row| {
+        Ok(db.all(SQL, params![row], |row| {
             Ok(DeadRow { id: row.get(0)?, backend: row.get(1)?, revision: row.get(2)? })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })?)
     }
 }
 
-fn groups_in(
-    db: &Connection,
-    kind: GroupKind,
-    backend: Option<&str>,
-    limit: usize,
-) -> rusqlite::Result<Vec<ListedGroup>> {
+fn groups_in(db: &Db, kind: GroupKind, backend: Option<&str>, limit: usize) -> sql::Result<Vec<ListedGroup>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut statement = db.prepare_cached(&grouped(kind, "true"))?;
-    statement.query_map(params![backend, limit], listed)?.collect()
+    db.all(&grouped(kind, "true"), params![backend, limit], listed)
 }
 
 /// Groups of the rows of this kind that meet a condition, the largest first.
@@ -105,7 +94,7 @@ fn grouped(kind: GroupKind, condition: &str) -> String {
     )
 }
 
-fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<ListedGroup> {
+fn listed(row: &Row<'_>) -> sql::Result<ListedGroup> {
     Ok(ListedGroup {
         group: RowGroup::of_columns(row)?,
         rows: row.get(4)?,

@@ -1,7 +1,6 @@
 //! Search for the rows of a page of the outbox.
 
-use rusqlite::{Connection, params};
-
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::outbox::rows::RowState;
 
 /// All rows.
@@ -14,14 +13,13 @@ pub(super) const NEXT_BACKEND: &str = "SELECT min(backend) FROM outbox WHERE sta
 
 /// The first rows after `after` that are in one of these states and belong to a backend, if one is given; at most `most`.
 pub(super) fn search(
-    db: &Connection,
+    db: &Db,
     (states, backend): (&[RowState], Option<&str>),
     after: i64,
     most: i64,
-) -> rusqlite::Result<Vec<i64>> {
+) -> sql::Result<Vec<i64>> {
     if states.len() == RowState::ALL.len() && backend.is_none() {
-        let mut statement = db.prepare_cached(IN_ORDER)?;
-        return statement.query_map([after, most], |row| row.get(0))?.collect();
+        return db.all(IN_ORDER, params![after, most], |row| row.get(0));
     }
     let mut found = Vec::new();
     for state in states {
@@ -29,13 +27,10 @@ pub(super) fn search(
             Some(backend) => vec![backend.to_owned()],
             None => backends(db, *state)?,
         };
-        let mut statement = db.prepare_cached(OF_BACKEND)?;
         for backend in backends {
-            let rows =
-                statement.query_map(params![state.as_str(), backend, after, most], |row| row.get(0))?;
-            for row in rows {
-                found.push(row?);
-            }
+            found.extend(
+                db.all(OF_BACKEND, params![state.as_str(), backend, after, most], |row| row.get::<i64>(0))?,
+            );
         }
     }
     found.sort_unstable();
@@ -44,26 +39,24 @@ pub(super) fn search(
 }
 
 /// Number of the rows in a state, of one backend if it is given.
-pub(super) fn count(db: &Connection, state: RowState, backend: Option<&str>) -> rusqlite::Result<i64> {
+pub(super) fn count(db: &Db, state: RowState, backend: Option<&str>) -> sql::Result<i64> {
     const COUNT: &str = "SELECT count(*) FROM outbox WHERE state = ?1 AND backend = ?2";
     let backends = match backend {
         Some(backend) => vec![backend.to_owned()],
         None => backends(db, state)?,
     };
-    let of_backend = |backend: &String| {
-        db.prepare_cached(COUNT)?.query_row([state.as_str(), backend], |row| row.get::<_, i64>(0))
-    };
+    let of_backend =
+        |backend: &String| db.only(COUNT, params![state.as_str(), backend], |row| row.get::<i64>(0));
     backends.iter().map(of_backend).sum()
 }
 
 /// The backends that have rows in a state.
-fn backends(db: &Connection, state: RowState) -> rusqlite::Result<Vec<String>> {
-    let mut statement = db.prepare_cached(NEXT_BACKEND)?;
+fn backends(db: &Db, state: RowState) -> sql::Result<Vec<String>> {
     let mut backends: Vec<String> = Vec::new();
     loop {
         // No backend has an empty name.
         let last = backends.last().map_or("", String::as_str);
-        match statement.query_row([state.as_str(), last], |row| row.get(0))? {
+        match db.only(NEXT_BACKEND, params![state.as_str(), last], |row| row.get(0))? {
             Some(next) => backends.push(next),
             None => return Ok(backends),
         }
@@ -75,19 +68,19 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::store::engine::schema::open_to_write;
-    use crate::store::read::plan::assert_searches;
+    use crate::store::engine::open_store::open_to_write;
+    use crate::store::engine::sqlite::plan::assert_searches;
 
     /// A store with rows of these states and backends, in a folder.
-    fn store(folder: &Path, rows: &[(RowState, &str)]) -> Connection {
+    fn store(folder: &Path, rows: &[(RowState, &str)]) -> Db {
         const INSERT: &str = "INSERT INTO outbox
             (backend, topic, deployment, revision, state, created_at_ns, lane, action, body)
             VALUES (?1, 'deployment', 0, 1, ?2, 0, 'main', 'replace', x'')";
         let db = open_to_write(&folder.join("store.db")).unwrap();
         // There is no deployment.
-        db.pragma_update(None, "foreign_keys", false).unwrap();
+        db.run("PRAGMA foreign_keys = OFF", params![]).unwrap();
         for (state, backend) in rows {
-            db.execute(INSERT, params![backend, state.as_str()]).unwrap();
+            db.run(INSERT, params![backend, state.as_str()]).unwrap();
         }
         db
     }

@@ -1,13 +1,13 @@
 //! A fixed number of connections, each lent to one read at a time.
 
+use crate::store::engine::sql::Db;
+
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::Connection;
-
 /// The connections of a reader.
 pub(super) struct Pool {
-    connections: Vec<Mutex<Connection>>,
+    connections: Vec<Mutex<Db>>,
     /// Places of the connections that nobody uses.
     idle: Mutex<Vec<usize>>,
     /// Wakes a read that waits for a connection.
@@ -15,7 +15,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(connections: Vec<Connection>) -> Self {
+    pub(super) fn new(connections: Vec<Db>) -> Self {
         // The first connection is used most, so that its cache and its prepared statements are of use.
         let idle = Mutex::new((0..connections.len()).rev().collect());
         let connections = connections.into_iter().map(Mutex::new).collect();
@@ -39,20 +39,20 @@ impl Pool {
 /// A connection that is lent. It returns to its pool when it is dropped.
 pub(super) struct Lent<'a> {
     // Dropped first: the place is idle only after that.
-    connection: MutexGuard<'a, Connection>,
+    connection: MutexGuard<'a, Db>,
     _return: Return<'a>,
 }
 
 impl Deref for Lent<'_> {
-    type Target = Connection;
+    type Target = Db;
 
-    fn deref(&self) -> &Connection {
+    fn deref(&self) -> &Db {
         &self.connection
     }
 }
 
 impl DerefMut for Lent<'_> {
-    fn deref_mut(&mut self) -> &mut Connection {
+    fn deref_mut(&mut self) -> &mut Db {
         &mut self.connection
     }
 }

@@ -2,12 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rusqlite::{OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
 use super::reader::Reader;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::sql::{self, Row, params};
 
 /// A part of the listing, oldest first, as the API's JSON has it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,8 +80,7 @@ impl Reader {
             WHERE id > ?1 ORDER BY id LIMIT ?2";
         let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let db = self.lock();
-        let mut statement = db.prepare_cached(SQL)?;
-        let mut rows = statement.query_map([after, one_more], listed)?.collect::<Result<Vec<_>, _>>()?;
+        let mut rows = db.all(SQL, params![after, one_more], listed)?;
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| has_more).map(|row| row.id);
@@ -102,11 +101,11 @@ impl Reader {
             };
             Ok(Quarantined { row: listed(columns)?, body })
         };
-        Ok(db.prepare_cached(SQL)?.query_row([id], whole).optional()?)
+        Ok(db.one(SQL, params![id], whole)?)
     }
 }
 
-fn listed(columns: &Row<'_>) -> rusqlite::Result<QuarantineRow> {
+fn listed(columns: &Row<'_>) -> sql::Result<QuarantineRow> {
     Ok(QuarantineRow {
         id: columns.get(0)?,
         received_at: Timestamp::from_nanos(columns.get(1)?),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-
 use super::pool::{Lent, Pool};
+use crate::store::engine::open_error::{OpenError, in_file};
+use crate::store::engine::open_store::open_to_read;
 use crate::store::engine::progress::{self, FOLDED_UP_TO};
-use crate::store::engine::schema::{OpenError, in_file, open_to_read};
+use crate::store::engine::sql::{Db, params};
 
 /// Longest wait for the daemon to fold its events. During a rush the events are folded only after the rush, and after a
 /// crash only at the next start.
@@ -46,13 +46,13 @@ impl Reader {
 
 /// Opens an existing store, query-only, and waits a little until all answered events are folded into their failures: a
 /// person who sends a webhook and then runs a command wants to see its effect.
-pub(super) fn open_up_to_date(path: &Path) -> Result<Connection, OpenError> {
+pub(super) fn open_up_to_date(path: &Path) -> Result<Db, OpenError> {
     const LAST: &str = "SELECT coalesce(max(id), 0) FROM event";
     let db = open_to_read(path)?;
     let (began, mut last) = (Instant::now(), None);
     loop {
         let folded = progress::get(&db, FOLDED_UP_TO).map_err(in_file(path))?;
-        let kept: i64 = db.query_row(LAST, [], |row| row.get(0)).map_err(in_file(path))?;
+        let kept: i64 = db.only(LAST, params![], |row| row.get(0)).map_err(in_file(path))?;
         // Events that arrive meanwhile are not waited for.
         if folded >= *last.get_or_insert(kept) || began.elapsed() > MAX_WAIT {
             return Ok(db);
@@ -66,7 +66,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::store::engine::schema::open_to_write;
+    use crate::store::engine::open_store::open_to_write;
     use crate::store::read::failure_filter::FailureFilter;
 
     /// Longest wait of the test for a read that nothing delays.
@@ -86,17 +86,18 @@ mod tests {
 
         // A read that lasts until it is dropped.
         let slow = reader.lock();
-        let mut statement =
-            slow.prepare("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n");
-        let mut rows = statement.as_mut().unwrap().query([]).unwrap();
-        rows.next().unwrap();
-        assert!(list_in_thread().recv_timeout(PATIENCE).unwrap().is_empty());
+        let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+        slow.find(numbers, params![], |_| {
+            assert!(list_in_thread().recv_timeout(PATIENCE).unwrap().is_empty());
 
-        // With both in use, a read waits for the first one that ends.
-        let second = reader.lock();
-        let waiting = list_in_thread();
-        assert_eq!(waiting.try_recv().unwrap_err(), mpsc::TryRecvError::Empty);
-        drop(second);
-        assert!(waiting.recv_timeout(PATIENCE).unwrap().is_empty());
+            // With both in use, a read waits for the first one that ends.
+            let second = reader.lock();
+            let waiting = list_in_thread();
+            assert_eq!(waiting.try_recv().unwrap_err(), mpsc::TryRecvError::Empty);
+            drop(second);
+            assert!(waiting.recv_timeout(PATIENCE).unwrap().is_empty());
+            Ok(Some(()))
+        })
+        .unwrap();
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::Connection;
 use serde::Deserialize;
 
 use super::reader::Reader;
@@ -13,6 +12,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::json::from_json;
 use crate::store::engine::progress::{self, BACKFILLED_SINCE, BACKFILLED_UP_TO, RECONCILED_UP_TO};
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::state::failure::{Facts, FailureRow};
 
 /// Part of an evaluated failure.
@@ -24,7 +24,7 @@ struct Evaluated {
 }
 
 /// `true` if the source has deleted an incident, of which nothing else is known.
-fn is_deleted(db: &Connection, incident: &IncidentId) -> rusqlite::Result<bool> {
+fn is_deleted(db: &Db, incident: &IncidentId) -> sql::Result<bool> {
     let row = FailureRow::load(db, &FailureId::of_incident(incident))?;
     Ok(row.is_some_and(|row| matches!(&row.facts, Facts::History(history) if history.is_deleted())))
 }
@@ -39,12 +39,11 @@ impl Reader {
     /// The incidents that the last look could not read.
     pub fn unread_incidents(&self) -> Result<BTreeSet<IncidentId>, ReadError> {
         let db = self.lock();
-        let mut statement = db.prepare_cached("SELECT failure_id FROM unread_incident")?;
-        let mut rows = statement.query([])?;
         let mut incidents = BTreeSet::new();
-        while let Some(row) = rows.next()? {
-            incidents.extend(IncidentId::of_failure(&row.get::<_, String>(0)?));
-        }
+        db.each("SELECT failure_id FROM unread_incident", params![], |row| {
+            incidents.extend(IncidentId::of_failure(row.text(0)?));
+            Ok(())
+        })?;
         Ok(incidents)
     }
 
@@ -76,14 +75,11 @@ impl Reader {
         let db = self.lock();
         let mut incidents = Vec::new();
         for (sql, is_target) in [(WITHOUT_END, false), (INTO_UNSEEN, true)] {
-            let mut statement = db.prepare_cached(sql)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let (id, evaluated): (String, String) = (row.get(0)?, row.get(1)?);
-                let Some(incident) = IncidentId::of_failure(&id) else { continue };
-                let evaluated: Evaluated = from_json(&evaluated)?;
+            db.each(sql, params![], |row| {
+                let Some(incident) = IncidentId::of_failure(row.text(0)?) else { return Ok(()) };
+                let evaluated: Evaluated = from_json(row.text(1)?)?;
                 if evaluated.source == SourceName::API {
-                    continue;
+                    return Ok(());
                 }
                 if is_target {
                     let target = evaluated.merged_into.as_deref();
@@ -96,7 +92,8 @@ impl Reader {
                 } else if !evaluated.flags.contains(&Flag::Deleted) {
                     incidents.push(incident);
                 }
-            }
+                Ok(())
+            })?;
         }
         Ok(incidents)
     }

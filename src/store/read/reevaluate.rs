@@ -18,7 +18,7 @@ impl Reader {
         sources: Sources,
     ) -> Result<ReevaluatedBatch, ReadError> {
         let mut db = self.lock();
-        let db = db.transaction()?;
+        let db = db.snapshot()?;
         if span.from.part == ReevaluatePart::Deployments {
             return Ok(deployment_batch(&db, sources, policy, span)?.0);
         }

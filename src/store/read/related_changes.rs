@@ -1,6 +1,5 @@
 //! Which incidents have to be asked for the changes that are related to them.
 
-use rusqlite::params;
 use serde::Deserialize;
 
 use super::reader::Reader;
@@ -9,6 +8,7 @@ use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::json::from_json;
+use crate::store::engine::sql::params;
 
 /// Part of an evaluated failure.
 #[derive(Deserialize)]
@@ -31,19 +31,18 @@ impl Reader {
             ORDER BY finished_at_ns DESC";
         let prefix = format!("{source}{SOURCE_SEPARATOR}");
         let db = self.lock();
-        let mut statement = db.prepare_cached(SQL)?;
-        let mut rows = statement.query(params![since.as_nanos(), prefix])?;
         let mut incidents = Vec::new();
-        while incidents.len() < most
-            && let Some(row) = rows.next()?
-        {
-            let (id, evaluated): (String, String) = (row.get(0)?, row.get(1)?);
-            let evaluated: Evaluated = from_json(&evaluated)?;
+        db.find(SQL, params![since.as_nanos(), prefix], |row| {
+            if incidents.len() == most {
+                return Ok(Some(()));
+            }
+            let evaluated: Evaluated = from_json(row.text(1)?)?;
             // A failure that was sent to the event API may have such an id, too.
             if evaluated.source == *source {
-                incidents.extend(IncidentId::of_failure(&id));
+                incidents.extend(IncidentId::of_failure(row.text(0)?));
             }
-        }
+            Ok(None)
+        })?;
         Ok(incidents)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Row, params};
 use serde::Deserialize;
 
 use super::reader::Reader;
@@ -14,6 +13,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::json::from_json;
 use crate::store::engine::progress;
+use crate::store::engine::sql::{self, Row, params};
 
 /// A deployment of which no event has told the end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,12 +38,11 @@ impl Reader {
     pub fn repositories_of(&self, source: &SourceName) -> Result<BTreeSet<String>, ReadError> {
         const SQL: &str = "SELECT facts FROM stored_deployment WHERE source = ?1";
         let db = self.lock();
-        let mut statement = db.prepare_cached(SQL)?;
-        let mut rows = statement.query([source.as_str()])?;
         let mut addresses = BTreeSet::new();
-        while let Some(row) = rows.next()? {
+        db.each(SQL, params![source.as_str()], |row| {
             addresses.extend(repository_url(row, 0)?);
-        }
+            Ok(())
+        })?;
         Ok(addresses)
     }
 
@@ -57,32 +56,28 @@ impl Reader {
             FROM stored_deployment JOIN source_deployment ON source_deployment.id = told
             WHERE counts = 0 AND source = ?1 AND finished_at_ns > ?2 ORDER BY finished_at_ns DESC";
         let db = self.lock();
-        let mut statement = db.prepare_cached(SQL)?;
-        let mut rows = statement.query(params![source.as_str(), since.as_nanos()])?;
         let mut unfinished = BTreeSet::new();
-        while unfinished.len() < MOST_UNFINISHED
-            && let Some(row) = rows.next()?
-        {
-            let Some(repository_url) = repository_url(row, 0)? else { continue };
-            let [id, history]: [String; 2] = [row.get(1)?, row.get(2)?];
+        db.find(SQL, params![source.as_str(), since.as_nanos()], |row| {
+            let Some(repository_url) = repository_url(row, 0)? else { return Ok(None) };
+            let (id, history) = (row.text(1)?, from_json::<DeploymentHistory>(row.text(2)?));
             // A damaged history is reported when the next event is folded.
-            let Ok(history) = from_json::<DeploymentHistory>(&history) else { continue };
-            if history.state().is_some_and(is_unfinished) {
-                let id = SourceDeploymentId::parse(&id);
+            if history.is_ok_and(|history| history.state().is_some_and(is_unfinished)) {
+                let id = SourceDeploymentId::parse(id);
                 unfinished.extend(id.map(|id| UnfinishedDeployment { repository_url, id }));
             }
-        }
+            Ok((unfinished.len() == MOST_UNFINISHED).then_some(()))
+        })?;
         Ok(unfinished)
     }
 }
 
 /// Address of the repository of the deployment whose facts are in this column.
-fn repository_url(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+fn repository_url(row: &Row<'_>, column: usize) -> sql::Result<Option<String>> {
     #[derive(Deserialize)]
     struct Deployed {
         repository_url: Option<String>,
     }
-    let Deployed { repository_url } = from_json(row.get_ref(column)?.as_str()?)?;
+    let Deployed { repository_url } = from_json(row.text(column)?)?;
     Ok(repository_url)
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
 use super::forwarded::forwarded;
@@ -28,6 +27,7 @@ use crate::domain::source::Sources;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::facts::deployment::of_row;
 use crate::store::facts::related_changes;
 use crate::store::outbox::desired::remediation_kind;
@@ -117,7 +117,7 @@ impl Reader {
     pub fn story(&self, id: &str, context: StoryContext<'_>) -> Result<Option<Story>, ReadError> {
         let mut db = self.lock();
         // One snapshot of the store for all reads.
-        let db = db.transaction()?;
+        let db = db.snapshot()?;
         let incidents = context.sources.incidents(id);
         let ids = incidents.iter().map(FailureId::of_incident).chain(FailureId::parse(id));
         for id in ids {
@@ -131,14 +131,14 @@ impl Reader {
     }
 }
 
-fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlite::Result<Story> {
+fn story(db: &Db, row: FailureRow, context: StoryContext<'_>) -> sql::Result<Story> {
     const SQL: &str =
         "SELECT CASE WHEN state IS NOT NULL THEN evaluated END, details, cause, cause_how, remediation
         FROM failure WHERE id = ?1";
     // Every row that was loaded has an id.
-    let id = row.id.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let id = row.id.ok_or(sql::Error::no_row())?;
     let read = FailureRows { db, row: id };
-    let (stored, links) = db.prepare_cached(SQL)?.query_row([id], |columns| {
+    let (stored, links) = db.only(SQL, params![id], |columns| {
         let view = StoredForm { failure: columns.get(0)?, details: columns.get(1)? };
         Ok((view, StoredLinks::of(columns, 2)?))
     })?;
@@ -165,7 +165,7 @@ fn story(db: &Connection, row: FailureRow, context: StoryContext<'_>) -> rusqlit
     Ok(Story { failure, events, why, attempts, not_forwarded, related_changes, deployment_names })
 }
 
-fn deployment_names(db: &Connection, links: StoredLinks) -> rusqlite::Result<BTreeMap<String, String>> {
+fn deployment_names(db: &Db, links: StoredLinks) -> sql::Result<BTreeMap<String, String>> {
     let mut names = BTreeMap::new();
     for row in [links.cause, links.remediation].into_iter().flatten() {
         names.extend(
@@ -177,12 +177,7 @@ fn deployment_names(db: &Connection, links: StoredLinks) -> rusqlite::Result<BTr
 
 /// Fills in the deployment that caused a failure, and explains it. If the present configuration gives another cause,
 /// the reason says so.
-fn cause(
-    db: &Connection,
-    evaluated: &mut Evaluated,
-    stored: StoredLinks,
-    policy: &Policy,
-) -> rusqlite::Result<Why> {
+fn cause(db: &Db, evaluated: &mut Evaluated, stored: StoredLinks, policy: &Policy) -> sql::Result<Why> {
     let caused_by = stored.cause.map(|row| of_row(db, row)).transpose()?.flatten();
     let Evaluated { failure, details } = &*evaluated;
     let query = details.link_query(failure);
@@ -205,11 +200,11 @@ fn cause(
 /// Reasons that follow from the links of a failure that counts: its remediation, and the mark of the deployment that
 /// caused it.
 fn consequences(
-    db: &Connection,
+    db: &Db,
     Evaluated { failure, .. }: &Evaluated,
     links: StoredLinks,
     backend_entries: &[BackendEntry],
-) -> rusqlite::Result<Vec<Why>> {
+) -> sql::Result<Vec<Why>> {
     let mut reasons = Vec::new();
     if failure.state.counts() {
         if let Some(row) = links.remediation
@@ -228,10 +223,10 @@ fn consequences(
 /// Services of a failure (or its team, if it has no services) that were deployed to other envs within the link window.
 /// For a failure without a cause. Reads all deployments of the services.
 fn deployed_elsewhere(
-    db: &Connection,
+    db: &Db,
     query: &LinkQuery<'_>,
     link_window: Duration,
-) -> rusqlite::Result<Vec<DeployedElsewhere>> {
+) -> sql::Result<Vec<DeployedElsewhere>> {
     const OF_SERVICE: &str = "SELECT env FROM deployment WHERE service = ?1 AND env <> ?2
         AND started_at_ns <= ?3 AND finished_at_ns >= ?4 GROUP BY env ORDER BY count(*) DESC, env LIMIT 10";
     const OF_TEAM: &str = "SELECT env FROM deployment WHERE team = ?1 AND env <> ?2
@@ -242,9 +237,8 @@ fn deployed_elsewhere(
     let names = query.services.iter().map(|service| (OF_SERVICE, service.as_str()));
     let mut elsewhere = Vec::new();
     for (sql, name) in names.chain(team.map(|team| (OF_TEAM, team))) {
-        let mut statement = db.prepare_cached(sql)?;
-        let envs = statement.query_map(params![name, query.env, by_ns, since_ns], |row| row.get(0))?;
-        let other_envs: Vec<String> = envs.collect::<Result<_, _>>()?;
+        let other_envs: Vec<String> =
+            db.all(sql, params![name, query.env, by_ns, since_ns], |row| row.get(0))?;
         if !other_envs.is_empty() {
             elsewhere.push(DeployedElsewhere {
                 name: name.to_owned(),
@@ -263,7 +257,7 @@ fn why(
     row: FailureRow,
     stored: &StoredForm,
     policy: &Policy,
-) -> rusqlite::Result<Vec<Why>> {
+) -> sql::Result<Vec<Why>> {
     let explained = match (row.facts, IncidentId::of_failure(row.failure_id.as_str())) {
         (Facts::Submission(submission), _) => Some(explain_submission(&submission, policy)),
         (_, Some(incident)) => match incidents.stored(&incident)? {
@@ -283,12 +277,12 @@ fn why(
 
 /// Reader of the rows about one failure.
 struct FailureRows<'a> {
-    db: &'a Connection,
+    db: &'a Db,
     row: i64,
 }
 
 impl FailureRows<'_> {
-    fn events(&self) -> rusqlite::Result<Vec<ReceivedEvent>> {
+    fn events(&self) -> sql::Result<Vec<ReceivedEvent>> {
         const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates, source
             FROM failure_event JOIN event ON event.id = event WHERE failure = ?1 ORDER BY event.id";
         received_events(self.db, SQL, self.row)
@@ -299,17 +293,13 @@ impl FailureRows<'_> {
         listed: Option<&ListedFailure>,
         is_imported: bool,
         context: StoryContext<'_>,
-    ) -> rusqlite::Result<Vec<String>> {
+    ) -> sql::Result<Vec<String>> {
         const SQL: &str = "SELECT backend, revision, due_at_ns FROM outbox WHERE failure = ?1 AND repeats = 0
             AND due_at_ns IS NOT NULL AND attempts = 0 AND refusals = 0 ORDER BY backend, id";
-        let waiting: Vec<UntriedRevision> = self
-            .db
-            .prepare_cached(SQL)?
-            .query_map([self.row], |row| {
-                let due_at = Timestamp::from_nanos(row.get(2)?);
-                Ok(UntriedRevision { backend: row.get(0)?, revision: row.get(1)?, due_at })
-            })?
-            .collect::<Result<_, _>>()?;
+        let waiting: Vec<UntriedRevision> = self.db.all(SQL, params![self.row], |row| {
+            let due_at = Timestamp::from_nanos(row.get(2)?);
+            Ok(UntriedRevision { backend: row.get(0)?, revision: row.get(1)?, due_at })
+        })?;
         let forwarded = listed.iter().flat_map(|listed| &listed.forwarded);
         let in_outbox: Vec<String> = forwarded.map(|forwarded| forwarded.backend.clone()).collect();
         let failure = listed.map(|listed| &listed.failure);
@@ -326,7 +316,7 @@ impl FailureRows<'_> {
         ))
     }
 
-    fn attempts(&self) -> rusqlite::Result<Vec<AttemptRecord>> {
+    fn attempts(&self) -> sql::Result<Vec<AttemptRecord>> {
         const SQL: &str = "SELECT backend, revision, ended_at_ns, status, error
             FROM attempt JOIN outbox ON outbox.id = attempt.outbox
             WHERE failure = ?1 ORDER BY ended_at_ns, backend, revision, number";
@@ -335,37 +325,29 @@ impl FailureRows<'_> {
 }
 
 /// The events that a query finds for a failure or a deployment.
-pub(super) fn received_events(
-    db: &Connection,
-    sql: &str,
-    subject: i64,
-) -> rusqlite::Result<Vec<ReceivedEvent>> {
-    db.prepare_cached(sql)?
-        .query_map([subject], |row| {
-            Ok(ReceivedEvent {
-                id: row.get(0)?,
-                event_type: row.get(1)?,
-                occurred_at: Timestamp::from_nanos(row.get(2)?),
-                received_at: Timestamp::from_nanos(row.get(3)?),
-                duplicates: row.get(4)?,
-                source: row.get(5)?,
-                state: None,
-            })
-        })?
-        .collect()
+pub(super) fn received_events(db: &Db, sql: &str, subject: i64) -> sql::Result<Vec<ReceivedEvent>> {
+    db.all(sql, params![subject], |row| {
+        Ok(ReceivedEvent {
+            id: row.get(0)?,
+            event_type: row.get(1)?,
+            occurred_at: Timestamp::from_nanos(row.get(2)?),
+            received_at: Timestamp::from_nanos(row.get(3)?),
+            duplicates: row.get(4)?,
+            source: row.get(5)?,
+            state: None,
+        })
+    })
 }
 
 /// The attempts that a query finds for a failure or a deployment.
-pub(super) fn attempts(db: &Connection, sql: &str, subject: i64) -> rusqlite::Result<Vec<AttemptRecord>> {
-    db.prepare_cached(sql)?
-        .query_map([subject], |row| {
-            Ok(AttemptRecord {
-                backend: row.get(0)?,
-                revision: row.get(1)?,
-                at: Timestamp::from_nanos(row.get(2)?),
-                status: row.get(3)?,
-                error: row.get(4)?,
-            })
-        })?
-        .collect()
+pub(super) fn attempts(db: &Db, sql: &str, subject: i64) -> sql::Result<Vec<AttemptRecord>> {
+    db.all(sql, params![subject], |row| {
+        Ok(AttemptRecord {
+            backend: row.get(0)?,
+            revision: row.get(1)?,
+            at: Timestamp::from_nanos(row.get(2)?),
+            status: row.get(3)?,
+            error: row.get(4)?,
+        })
+    })
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use foldhash::HashMap;
-use rusqlite::{Connection, Row};
 use serde::Deserialize;
 
 use crate::domain::figures::{Env, FailureTimes, FailureTraits};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::from_json;
+use crate::store::engine::sql::{self, Db, Row, params};
 use crate::store::state::figure_columns::kind;
 
 /// Largest number of characters of a title.
@@ -75,7 +75,7 @@ struct Scan<'a> {
 }
 
 /// Reads the times. Failures that do not pass are skipped in the index.
-pub(super) fn read(db: &mut Connection, filter: &TimedFailureFilter) -> rusqlite::Result<TimedFailures> {
+pub(super) fn read(db: &mut Db, filter: &TimedFailureFilter) -> sql::Result<TimedFailures> {
     const WITHOUT_END: &str = "SELECT id, started_at_ns, finished_at_ns, restore_ns, counts_for FROM failure
         WHERE state = 'open' AND finished_at_ns IS NULL AND started_at_ns >= ?1 AND started_at_ns < ?2
         AND counts_for IS NOT NULL ORDER BY started_at_ns DESC";
@@ -84,42 +84,41 @@ pub(super) fn read(db: &mut Connection, filter: &TimedFailureFilter) -> rusqlite
         WHERE finished_at_ns >= ?1 AND finished_at_ns < ?2 AND counts_for IS NOT NULL ORDER BY finished_at_ns DESC";
     const TITLE: &str = "SELECT failure_id, evaluated FROM failure WHERE id = ?1";
     // One snapshot of the store for all reads.
-    let db = db.transaction()?;
+    let db = db.snapshot()?;
     let mut scan = Scan { filter, known: HashMap::default(), found: Vec::new() };
     for sql in [WITHOUT_END, ENDED] {
-        let mut statement = db.prepare_cached(sql)?;
-        let mut rows = statement.query([filter.since.as_nanos(), filter.until.as_nanos()])?;
-        while scan.found.len() <= filter.limit
-            && let Some(row) = rows.next()?
-        {
-            scan.add(row)?;
+        if scan.found.len() <= filter.limit {
+            db.find(sql, params![filter.since.as_nanos(), filter.until.as_nanos()], |row| {
+                scan.add(row)?;
+                Ok((scan.found.len() > filter.limit).then_some(()))
+            })?;
         }
     }
     let is_cut = scan.found.len() > filter.limit;
     scan.found.truncate(filter.limit);
-    let mut title = db.prepare_cached(TITLE)?;
     let failures = scan.found.into_iter().map(|Found { row, times, services }| {
-        let (id, title) = title.query_row([row], |row| Ok((row.get(0)?, beginning_of_title(row, 1)?)))?;
+        let (id, title) =
+            db.only(TITLE, params![row], |row| Ok((row.get(0)?, beginning_of_title(row, 1)?)))?;
         let FailureTimes { started_at, finished_at, .. } = times;
         Ok(TimedFailure { id, title, services, started_at, finished_at, restored_ns: times.restored() })
     });
-    Ok(TimedFailures { failures: failures.collect::<rusqlite::Result<_>>()?, is_cut })
+    Ok(TimedFailures { failures: failures.collect::<sql::Result<_>>()?, is_cut })
 }
 
 /// The beginning of a failure's title. The failure is in this column.
-fn beginning_of_title(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+fn beginning_of_title(row: &Row<'_>, column: usize) -> sql::Result<Option<String>> {
     #[derive(Deserialize)]
     struct Titled {
         title: Option<String>,
     }
-    let Some(failure) = row.get_ref(column)?.as_str_or_null()? else { return Ok(None) };
+    let Some(failure) = row.text_or_null(column)? else { return Ok(None) };
     let Titled { title } = from_json(failure)?;
     Ok(title.map(|title| title.chars().take(MOST_CHARACTERS).collect()))
 }
 
 impl Scan<'_> {
-    fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        let Some(services) = self.services(row.get_ref(4)?.as_str()?)? else { return Ok(()) };
+    fn add(&mut self, row: &Row<'_>) -> sql::Result<()> {
+        let Some(services) = self.services(row.text(4)?)? else { return Ok(()) };
         let finished_at: Option<i64> = row.get(2)?;
         let times = FailureTimes {
             started_at: Timestamp::from_nanos(row.get(1)?),
@@ -131,7 +130,7 @@ impl Scan<'_> {
     }
 
     /// The services of the failures with this text. `None` if these failures do not pass.
-    fn services(&mut self, counts_for: &str) -> rusqlite::Result<Option<Arc<[String]>>> {
+    fn services(&mut self, counts_for: &str) -> sql::Result<Option<Arc<[String]>>> {
         if let Some(known) = self.known.get(counts_for) {
             return Ok(known.clone());
         }

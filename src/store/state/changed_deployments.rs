@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
-
 use super::duplicates::{Periods, candidates, standings};
 use super::source_deployment::{SourceDeployment, Wanted, origin, wanted};
 use crate::domain::changed_deployment::ChangedDeployment;
@@ -14,6 +12,7 @@ use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::DeployedCommit;
+use crate::store::engine::sql::{self, Db};
 use crate::store::facts::deployment::{Standing, StoredDeployment};
 
 /// A row before and after.
@@ -34,11 +33,11 @@ impl Changed {
 /// The differences that these deployments of sources make under this policy: of their own rows, and of other deployments
 /// that become duplicates, or are none any more.
 pub(in crate::store) fn of_all(
-    db: &Connection,
+    db: &Db,
     sources: Sources,
     told: &[SourceDeployment],
     policy: &Policy,
-) -> rusqlite::Result<Vec<ChangedDeployment>> {
+) -> sql::Result<Vec<ChangedDeployment>> {
     let mut rows = BTreeMap::new();
     for told in told {
         for Wanted { stored: before, deployment, standing, .. } in
@@ -55,11 +54,7 @@ pub(in crate::store) fn of_all(
 }
 
 /// Decides which of the rows are duplicates, and adds other rows about which they decide.
-fn settle(
-    db: &Connection,
-    sources: Sources,
-    rows: &mut BTreeMap<DeploymentId, Changed>,
-) -> rusqlite::Result<()> {
+fn settle(db: &Db, sources: Sources, rows: &mut BTreeMap<DeploymentId, Changed>) -> sql::Result<()> {
     for (commit, starts) in commits(rows) {
         let Periods { decided, read } = Periods::of(starts, sources);
         let stored = candidates(db, &commit, read)?;

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Map, Value};
 
 use crate::domain::changed_failure::FieldChange;
 use crate::store::engine::json::from_json;
 use crate::store::engine::session::FailureContent;
+use crate::store::engine::sql::{self, Db, params};
 
 /// The content of a stored failure.
-pub(in crate::store) fn stored(db: &Connection, row: i64) -> rusqlite::Result<FailureContent> {
+pub(in crate::store) fn stored(db: &Db, row: i64) -> sql::Result<FailureContent> {
     const SQL: &str = "SELECT evaluated, details, cause, remediation FROM failure WHERE id = ?1";
-    db.prepare_cached(SQL)?.query_row([row], |row| {
+    db.only(SQL, params![row], |row| {
         Ok(FailureContent {
             failure: row.get(0)?,
             details: row.get(1)?,
@@ -24,10 +24,10 @@ pub(in crate::store) fn stored(db: &Connection, row: i64) -> rusqlite::Result<Fa
 
 /// The fields that differ: those of the failure, of its details, and the links to deployments.
 pub(in crate::store) fn between(
-    db: &Connection,
+    db: &Db,
     before: &FailureContent,
     after: &FailureContent,
-) -> rusqlite::Result<Vec<FieldChange>> {
+) -> sql::Result<Vec<FieldChange>> {
     let mut changes = fields(before.failure.as_deref(), after.failure.as_deref())?;
     changes.extend(fields(before.details.as_deref(), after.details.as_deref())?);
     let links =
@@ -42,16 +42,16 @@ pub(in crate::store) fn between(
 }
 
 /// The id of the deployment in a row.
-fn deployment(db: &Connection, row: Option<i64>) -> rusqlite::Result<Value> {
+fn deployment(db: &Db, row: Option<i64>) -> sql::Result<Value> {
     const ID: &str = "SELECT deployment_id FROM deployment WHERE id = ?1";
     let id: Option<String> = match row {
-        Some(row) => db.prepare_cached(ID)?.query_row([row], |columns| columns.get(0)).optional()?,
+        Some(row) => db.one(ID, params![row], |columns| columns.get(0))?,
         None => None,
     };
     Ok(id.map_or(Value::Null, Value::from))
 }
 
-fn fields(before: Option<&str>, after: Option<&str>) -> rusqlite::Result<Vec<FieldChange>> {
+fn fields(before: Option<&str>, after: Option<&str>) -> sql::Result<Vec<FieldChange>> {
     if before == after {
         return Ok(Vec::new());
     }

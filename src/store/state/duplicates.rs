@@ -6,14 +6,13 @@
 
 use std::ops::RangeInclusive;
 
-use rusqlite::{Connection, params};
-
 use crate::domain::deployment::Deployment;
 use crate::domain::import::IMPORTED;
 use crate::domain::same_deployment::{self, Candidate, LONGEST_APART};
 use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{DeployedCommit, Session, TouchedCommit};
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::facts::deployment::{Origin, STORED, Standing, StoredDeployment, save, stored};
 
 /// Saves a deployment that was sent to the event API. It always counts. It replaces a deployment of another source under
@@ -22,12 +21,12 @@ pub(in crate::store) fn save_submitted(
     session: &mut Session<'_>,
     deployment: &Deployment,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     save(session, deployment, (&Origin::API, &Standing::Counts), now)
 }
 
 /// Decides again which deployments are duplicates, among all that this transaction may have made equal.
-pub(in crate::store) fn settle(session: &mut Session<'_>) -> rusqlite::Result<()> {
+pub(in crate::store) fn settle(session: &mut Session<'_>) -> sql::Result<()> {
     let touched = std::mem::take(&mut session.changes.commits);
     for (commit, TouchedCommit { first, last, now }) in touched {
         let Periods { decided, read } = Periods::of((first, last), session.settings.sources);
@@ -71,16 +70,15 @@ impl Periods {
 
 /// The deployments of a commit that count, or would count without the others, and that began in this period.
 pub(super) fn candidates(
-    db: &Connection,
+    db: &Db,
     DeployedCommit { commit_sha, service, env }: &DeployedCommit,
     (since, until): (Timestamp, Timestamp),
-) -> rusqlite::Result<Vec<StoredDeployment>> {
+) -> sql::Result<Vec<StoredDeployment>> {
     let sql = format!(
         "{STORED} WHERE commit_sha = ?1 AND service = ?2 AND env = ?3 AND started_at_ns BETWEEN ?4 AND ?5
         AND (counts = 1 OR duplicate_of IS NOT NULL)"
     );
-    let parameters = params![commit_sha, service, env, since.as_nanos(), until.as_nanos()];
-    db.prepare_cached(&sql)?.query_map(parameters, stored)?.collect()
+    db.all(&sql, params![commit_sha, service, env, since.as_nanos(), until.as_nanos()], stored)
 }
 
 /// The standing that each of these deployments should have.

@@ -1,6 +1,5 @@
 //! The `failure` table: the facts of each failure, and the result of its evaluation.
 
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use serde::{Deserialize, Serialize};
 
 use super::difference;
@@ -17,6 +16,7 @@ use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json};
 use crate::store::engine::session::{Session, TouchedFailure};
+use crate::store::engine::sql::{self, Db, ToParam as _, params};
 use crate::store::facts::subject_key::failure_key;
 
 /// Facts that a failure is evaluated from.
@@ -58,7 +58,7 @@ pub(in crate::store) struct StoredForm {
 }
 
 impl StoredForm {
-    pub(in crate::store) fn of(evaluated: Option<&Evaluated>) -> rusqlite::Result<Self> {
+    pub(in crate::store) fn of(evaluated: Option<&Evaluated>) -> sql::Result<Self> {
         let Some(Evaluated { failure, details }) = evaluated else {
             return Ok(Self { failure: None, details: None });
         };
@@ -90,31 +90,29 @@ impl FailureRow {
     }
 
     /// The stored row.
-    pub(in crate::store) fn load(db: &Connection, failure_id: &FailureId) -> rusqlite::Result<Option<Self>> {
+    pub(in crate::store) fn load(db: &Db, failure_id: &FailureId) -> sql::Result<Option<Self>> {
         const SQL: &str =
             "SELECT id, revision, facts, cause FROM failure WHERE failure_key = ?1 AND failure_id = ?2";
-        db.prepare_cached(SQL)?
-            .query_row(params![failure_key(failure_id), failure_id.as_str()], |row| {
-                Ok(Self {
-                    id: row.get(0)?,
-                    failure_id: failure_id.clone(),
-                    revision: row.get(1)?,
-                    cause: row.get(3)?,
-                    facts: from_json(row.get_ref(2)?.as_str()?).unwrap_or_else(|error| {
-                        tracing::error!(
-                            %failure_id,
-                            %error,
-                            "a failure's facts are damaged: its events are read again where their bodies are kept"
-                        );
-                        Facts::Damaged
-                    }),
-                })
+        db.one(SQL, params![failure_key(failure_id), failure_id.as_str()], |row| {
+            Ok(Self {
+                id: row.get(0)?,
+                failure_id: failure_id.clone(),
+                revision: row.get(1)?,
+                cause: row.get(3)?,
+                facts: from_json(row.text(2)?).unwrap_or_else(|error| {
+                    tracing::error!(
+                        %failure_id,
+                        %error,
+                        "a failure's facts are damaged: its events are read again where their bodies are kept"
+                    );
+                    Facts::Damaged
+                }),
             })
-            .optional()
+        })
     }
 
     /// The stored row, by an id that was stored.
-    pub(in crate::store) fn load_by_id(db: &Connection, failure_id: &str) -> rusqlite::Result<Option<Self>> {
+    pub(in crate::store) fn load_by_id(db: &Db, failure_id: &str) -> sql::Result<Option<Self>> {
         match FailureId::parse(failure_id) {
             Some(failure_id) => Self::load(db, &failure_id),
             None => Ok(None),
@@ -126,11 +124,11 @@ impl FailureRow {
         &self,
         session: &Session<'_>,
         evaluated: Option<&Evaluated>,
-    ) -> rusqlite::Result<bool> {
+    ) -> sql::Result<bool> {
         const SQL: &str = "SELECT evaluated, details FROM failure WHERE id = ?1";
-        let stored = session
-            .prepare(SQL)?
-            .query_row([self.id], |row| Ok(StoredForm { failure: row.get(0)?, details: row.get(1)? }))?;
+        let stored = session.db().only(SQL, params![self.id], |row| {
+            Ok(StoredForm { failure: row.get(0)?, details: row.get(1)? })
+        })?;
         Ok(stored == StoredForm::of(evaluated)?)
     }
 
@@ -142,7 +140,7 @@ impl FailureRow {
         session: &mut Session<'_>,
         evaluated: Option<Evaluated>,
         now: Timestamp,
-    ) -> rusqlite::Result<i64> {
+    ) -> sql::Result<i64> {
         let link_window = session.settings.policy.link_window;
         let links =
             evaluated.as_ref().map(|evaluated| decide(session.db(), evaluated, link_window)).transpose()?;
@@ -174,7 +172,7 @@ impl FailureRow {
         session: &Session<'_>,
         evaluated: Option<&Evaluated>,
         links: Option<StoredLinks>,
-    ) -> rusqlite::Result<i64> {
+    ) -> sql::Result<i64> {
         const INSERT: &str = "INSERT INTO failure
             (state, started_at_ns, finished_at_ns, created_at_ns, duration_log2, facts, evaluated, details,
             merged_into_key, counts_for, restore_ns, cause, cause_how, remediation, kind, failure_id, failure_key)
@@ -199,31 +197,32 @@ impl FailureRow {
         let (cause, how) = (links.and_then(|links| links.cause), links.map(|links| links.how.as_str()));
         let remediation = links.and_then(|links| links.remediation);
         let FigureColumns { counts_for, restore_ns } = figure_columns;
-        let mut parameters: Vec<&dyn ToSql> = vec![
-            &state,
-            &started_ns,
-            &finished_ns,
-            &created_ns,
-            &length,
-            &facts,
-            &view.failure,
-            &view.details,
-            &target,
-            &counts_for,
-            &restore_ns,
-            &cause,
-            &how,
-            &remediation,
-            &kind,
-        ];
+        let mut parameters = params![
+            state,
+            started_ns,
+            finished_ns,
+            created_ns,
+            length,
+            facts,
+            view.failure,
+            view.details,
+            target,
+            counts_for,
+            restore_ns,
+            cause,
+            how,
+            remediation,
+            kind,
+        ]
+        .to_vec();
         if let Some(id) = self.id {
-            parameters.push(&id);
-            session.execute(UPDATE, parameters.as_slice())?;
+            parameters.push(id.to_param());
+            session.run(UPDATE, &parameters)?;
             return Ok(id);
         }
         let (id, key) = (self.failure_id.as_str(), failure_key(&self.failure_id));
-        parameters.extend([&id as &dyn ToSql, &key]);
-        session.insert_new(INSERT, parameters.as_slice())
+        parameters.extend(params![id, key]);
+        session.insert_new(INSERT, &parameters)
     }
 }
 
@@ -238,15 +237,13 @@ pub(in crate::store) struct Stored {
 }
 
 /// The failure in a row. `None` if the row has none.
-pub(in crate::store) fn stored(db: &Connection, row: i64) -> rusqlite::Result<Option<Stored>> {
+pub(in crate::store) fn stored(db: &Db, row: i64) -> sql::Result<Option<Stored>> {
     const SQL: &str = "SELECT evaluated, details, revision, cause, cause_how, remediation FROM failure
         WHERE id = ?1 AND evaluated IS NOT NULL";
-    db.prepare_cached(SQL)?
-        .query_row([row], |columns| {
-            let failure = failure(columns.get_ref(0)?.as_str()?)?;
-            let details = details(columns.get_ref(1)?.as_str_or_null()?)?;
-            let links = StoredLinks::of(columns, 3)?;
-            Ok(Stored { evaluated: Evaluated { failure, details }, links, revision: columns.get(2)? })
-        })
-        .optional()
+    db.one(SQL, params![row], |columns| {
+        let failure = failure(columns.text(0)?)?;
+        let details = details(columns.text_or_null(1)?)?;
+        let links = StoredLinks::of(columns, 3)?;
+        Ok(Stored { evaluated: Evaluated { failure, details }, links, revision: columns.get(2)? })
+    })
 }

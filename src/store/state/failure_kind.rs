@@ -1,25 +1,24 @@
 //! The kinds of failures: the values by which listings filter, stored once for all failures that share them.
 
-use rusqlite::{OptionalExtension, params};
-
 use crate::domain::failure::{Failure, FailureState};
 use crate::store::engine::json::to_json;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, params};
 
 /// `traits`: the state, services, team, env and severity.
 type Traits<'a> = (FailureState, &'a [String], Option<&'a str>, &'a str, Option<&'a str>);
 
 /// The row of the kind of a failure. A new kind is stored.
-pub(super) fn row(session: &Session<'_>, failure: &Failure) -> rusqlite::Result<i64> {
+pub(super) fn row(session: &Session<'_>, failure: &Failure) -> sql::Result<i64> {
     const FIND: &str = "SELECT id FROM failure_kind WHERE traits = ?1";
     let Failure { state, services, team, env, severity, .. } = failure;
     let traits: Traits<'_> = (*state, services, team.as_deref(), env, severity.as_deref());
     let traits = to_json(&traits)?;
-    let known = session.prepare(FIND)?.query_row([&traits], |row| row.get(0)).optional()?;
+    let known = session.db().one(FIND, params![&traits], |row| row.get(0))?;
     known.map_or_else(|| add(session, failure, &traits), Ok)
 }
 
-fn add(session: &Session<'_>, failure: &Failure, traits: &str) -> rusqlite::Result<i64> {
+fn add(session: &Session<'_>, failure: &Failure, traits: &str) -> sql::Result<i64> {
     const ADD: &str =
         "INSERT INTO failure_kind (traits, state, team, env, severity) VALUES (?1, ?2, ?3, ?4, ?5)";
     // A failure may name a service twice.
@@ -27,7 +26,7 @@ fn add(session: &Session<'_>, failure: &Failure, traits: &str) -> rusqlite::Resu
     let Failure { state, services, team, env, severity, .. } = failure;
     let kind = session.insert_new(ADD, params![traits, state.as_str(), team, env, severity])?;
     for service in services {
-        session.execute(ADD_SERVICE, params![service, kind])?;
+        session.run(ADD_SERVICE, params![service, kind])?;
     }
     Ok(kind)
 }

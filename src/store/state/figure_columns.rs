@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::domain::failure::{Evaluated, Failure, FailureState};
 use crate::domain::figures::{FailureTimes, FailureTraits};
 use crate::store::engine::json::{from_json, to_json};
+use crate::store::engine::sql;
 
 /// `counts_for`, an array: the state, services, team, env, severity, and whether the times are good. Many failures have
 /// the same text.
@@ -20,7 +21,7 @@ pub(in crate::store) struct FigureColumns {
 }
 
 impl FigureColumns {
-    pub(in crate::store) fn of(Evaluated { failure, .. }: &Evaluated) -> rusqlite::Result<Self> {
+    pub(in crate::store) fn of(Evaluated { failure, .. }: &Evaluated) -> sql::Result<Self> {
         if failure.state == FailureState::Merged {
             return Ok(Self::default());
         }
@@ -34,7 +35,7 @@ impl FigureColumns {
 }
 
 /// Parses a text in `counts_for` into the properties of the failures that have it.
-pub(in crate::store) fn kind(counts_for: &str) -> rusqlite::Result<FailureTraits> {
+pub(in crate::store) fn kind(counts_for: &str) -> sql::Result<FailureTraits> {
     let (state, services, team, env, severity, has_good_times): CountsFor<'_> = from_json(counts_for)?;
     Ok(FailureTraits {
         state,

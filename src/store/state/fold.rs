@@ -5,8 +5,6 @@
 //! events are only stored. They are folded when the rush is over or the backlog is full, so that all events of an
 //! incident or a deployment cost one read and one write of its row.
 
-use rusqlite::{Connection, params};
-
 use super::merge_group::{ChangedMembers, Incidents};
 use super::source_deployment;
 use crate::domain::event::{Event, SubjectId};
@@ -17,6 +15,7 @@ use crate::store::engine::backlog::{LeftOver, Slice, Unfolded};
 use crate::store::engine::progress::{self, FOLDED_UP_TO};
 use crate::store::engine::session::{Session, TouchedFailure};
 use crate::store::engine::settings::Settings;
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::facts::delivery::source;
 use crate::store::facts::subject_key::subject_key;
 
@@ -37,7 +36,7 @@ struct EventsToFold {
 }
 
 /// Folds a part of the backlog into failures and deployments.
-pub(in crate::store) fn slice(session: &mut Session<'_>, slice: &Slice) -> rusqlite::Result<()> {
+pub(in crate::store) fn slice(session: &mut Session<'_>, slice: &Slice) -> sql::Result<()> {
     let events = read(session, &slice.events)?;
     fold(session, events)?;
     match slice.up_to {
@@ -47,21 +46,22 @@ pub(in crate::store) fn slice(session: &mut Session<'_>, slice: &Slice) -> rusql
 }
 
 /// Folds events of the open transaction at once, so that its end shows what they change.
-pub(in crate::store) fn at_once(session: &mut Session<'_>, events: &[Unfolded]) -> rusqlite::Result<()> {
+pub(in crate::store) fn at_once(session: &mut Session<'_>, events: &[Unfolded]) -> sql::Result<()> {
     let events = read(session, events)?;
     fold(session, events)
 }
 
 /// Reads events from their bodies.
-fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<EventsToFold> {
+fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> sql::Result<EventsToFold> {
     const SQL: &str = "SELECT received_at_ns, body, source FROM event WHERE id = ?1";
-    let mut statement = session.prepare(SQL)?;
     let mut events = EventsToFold::default();
     for &Unfolded { subject_key, row: id } in unfolded {
-        let mut rows = statement.query([id])?;
-        let Some(row) = rows.next()? else { continue };
-        let Some(body) = row.get_ref(1)?.as_blob_or_null()? else { continue };
-        let event = (source(session.settings.sources, row, 2)?.parse)(body);
+        let event = session.db().one(SQL, params![id], |row| {
+            let Some(body) = row.bytes_or_null(1)? else { return Ok(None) };
+            let event = (source(session.settings.sources, row, 2)?.parse)(body);
+            Ok(Some((event, Timestamp::from_nanos(row.get(0)?))))
+        })?;
+        let Some((event, received_at)) = event.flatten() else { continue };
         let Some((event, subject)) = event.and_then(with_subject) else {
             tracing::error!(
                 row = id,
@@ -69,7 +69,6 @@ fn read(session: &Session<'_>, unfolded: &[Unfolded]) -> rusqlite::Result<Events
             );
             continue;
         };
-        let received_at = Timestamp::from_nanos(row.get(0)?);
         match subject {
             SubjectId::Incident(incident) => {
                 let failure_key = subject_key;
@@ -89,15 +88,12 @@ fn with_subject(event: Event) -> Option<(Event, SubjectId)> {
     Some((event, subject))
 }
 
-fn fold(
-    session: &mut Session<'_>,
-    EventsToFold { incidents, deployments }: EventsToFold,
-) -> rusqlite::Result<()> {
+fn fold(session: &mut Session<'_>, EventsToFold { incidents, deployments }: EventsToFold) -> sql::Result<()> {
     source_deployment::fold(session, deployments)?;
     fold_incidents(session, incidents)
 }
 
-fn fold_incidents(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> rusqlite::Result<()> {
+fn fold_incidents(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> sql::Result<()> {
     const LINK: &str = "INSERT INTO failure_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     // Two incidents may have the same key.
     events.sort_unstable_by(|a, b| {
@@ -105,7 +101,7 @@ fn fold_incidents(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> ru
     });
     let by_incident = || events.chunk_by(|a, b| a.incident == b.incident);
     let link = |session: &Session<'_>, row: i64, events: &[EventToFold]| {
-        events.iter().try_for_each(|folding| session.execute(LINK, params![row, folding.row]).map(drop))
+        events.iter().try_for_each(|folding| session.run(LINK, params![row, folding.row]).map(drop))
     };
     let mut connected = ChangedMembers::default();
     for events in by_incident() {
@@ -144,22 +140,17 @@ fn fold_incidents(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> ru
 const LEFT_OVER_AT_A_TIME: i64 = 8_192;
 
 /// The next events after the row `after` that an earlier process stored and did not fold. `None` if there are no more.
-pub(in crate::store) fn left_over(
-    db: &Connection,
-    settings: &Settings,
-    after: i64,
-) -> rusqlite::Result<Option<LeftOver>> {
+pub(in crate::store) fn left_over(db: &Db, settings: &Settings, after: i64) -> sql::Result<Option<LeftOver>> {
     const SQL: &str =
         "SELECT id, body, source FROM event WHERE id > ?1 AND body IS NOT NULL ORDER BY id LIMIT ?2";
-    let mut statement = db.prepare(SQL)?;
-    let mut rows = statement.query(params![after, LEFT_OVER_AT_A_TIME])?;
     let mut left = LeftOver { events: Vec::new(), up_to: after };
-    while let Some(row) = rows.next()? {
+    db.each(SQL, params![after, LEFT_OVER_AT_A_TIME], |row| {
         left.up_to = row.get(0)?;
-        let event = (source(settings.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?);
+        let event = (source(settings.sources, row, 2)?.parse)(row.bytes(1)?);
         if let Some(subject) = event.and_then(|event| event.subject) {
             left.events.push(Unfolded { subject_key: subject_key(&subject.id()), row: left.up_to });
         }
-    }
+        Ok(())
+    })?;
     Ok((left.up_to > after).then_some(left))
 }

@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use crate::domain::deployment::{Deployment, Deployments};
 use crate::domain::failure::Evaluated;
 use crate::domain::id::DeploymentId;
@@ -14,6 +12,7 @@ use crate::domain::named::{is_short_commit, readings, version_key};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, Db, Row, params};
 use crate::store::facts::deployment::load;
 
 /// Links of a failure, by the rows of the deployments.
@@ -29,8 +28,8 @@ pub(in crate::store) struct StoredLinks {
 
 impl StoredLinks {
     /// The links in the columns `cause`, `cause_how` and `remediation`, from this one on.
-    pub(in crate::store) fn of(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Self> {
-        let how = match row.get_ref(first + 1)?.as_str_or_null()? {
+    pub(in crate::store) fn of(row: &Row<'_>, first: usize) -> sql::Result<Self> {
+        let how = match row.text_or_null(first + 1)? {
             None => LinkReason::NotLinked,
             Some(word) => LinkReason::ALL
                 .into_iter()
@@ -43,10 +42,10 @@ impl StoredLinks {
 
 /// Decides the links of a failure from the deployments that are stored now.
 pub(in crate::store) fn decide(
-    db: &Connection,
+    db: &Db,
     Evaluated { failure, details }: &Evaluated,
     link_window: Duration,
-) -> rusqlite::Result<StoredLinks> {
+) -> sql::Result<StoredLinks> {
     let query = details.link_query(failure);
     let deployments = candidates(db, &query, link_window)?;
     let links = deployments.links(&query, link_window);
@@ -66,26 +65,26 @@ pub(in crate::store) fn remember_names(
     session: &Session<'_>,
     row: i64,
     evaluated: Option<&Evaluated>,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     const FORGET: &str = "DELETE FROM named_deployment WHERE failure = ?1";
     const SAVE: &str = "INSERT INTO named_deployment VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-    session.execute(FORGET, [row])?;
+    session.run(FORGET, params![row])?;
     let Some(Evaluated { failure, details }) = evaluated else { return Ok(()) };
     let query = details.link_query(failure);
     if query.names_none() {
         return Ok(());
     }
     for reading in query.named.iter().flat_map(|named| readings(named)) {
-        session.execute(SAVE, params![reading.to_lowercase(), row])?;
-        session.execute(SAVE, params![version_key(reading), row])?;
+        session.run(SAVE, params![reading.to_lowercase(), row])?;
+        session.run(SAVE, params![version_key(reading), row])?;
     }
     Ok(())
 }
 
 /// The row of the deployment with this id.
-fn row_of(db: &Connection, id: &DeploymentId) -> rusqlite::Result<Option<i64>> {
+fn row_of(db: &Db, id: &DeploymentId) -> sql::Result<Option<i64>> {
     const SQL: &str = "SELECT id FROM deployment WHERE deployment_id = ?1";
-    db.prepare_cached(SQL)?.query_row([id.as_str()], |row| row.get(0)).optional()
+    db.one(SQL, params![id.as_str()], |row| row.get(0))
 }
 
 /// The latest deployment of a service that can be the cause. The plus sign keeps SQLite from reading all later
@@ -98,10 +97,10 @@ const OF_TEAM: &str = "SELECT facts FROM deployment WHERE team = ?1 AND env = ?2
 
 /// The deployments that can affect a failure's links. With these the domain decides as if it had all deployments.
 pub(in crate::store) fn candidates(
-    db: &Connection,
+    db: &Db,
     query: &LinkQuery<'_>,
     link_window: Duration,
-) -> rusqlite::Result<Deployments> {
+) -> sql::Result<Deployments> {
     // The last two deployments: the last one may be the cause.
     const BEGUN_OF_SERVICE: &str = "SELECT facts FROM deployment WHERE service = ?1 AND env = ?2
         AND started_at_ns >= ?3 AND started_at_ns < ?4 ORDER BY started_at_ns DESC, deployment_id DESC LIMIT 2";
@@ -135,7 +134,7 @@ fn open_times(query: &LinkQuery<'_>) -> Vec<(i64, i64)> {
 }
 
 /// Deployments that a failure names, in each form in which the name can be read.
-fn named(db: &Connection, query: &LinkQuery<'_>) -> rusqlite::Result<Vec<Deployment>> {
+fn named(db: &Db, query: &LinkQuery<'_>) -> sql::Result<Vec<Deployment>> {
     const OF_ID: &str = "SELECT facts FROM deployment WHERE lower(deployment_id) = ?1";
     const OF_COMMIT: &str = "SELECT facts FROM deployment WHERE commit_sha = ?1";
     // The letter g sorts after every hexadecimal digit.
@@ -146,15 +145,15 @@ fn named(db: &Connection, query: &LinkQuery<'_>) -> rusqlite::Result<Vec<Deploym
     let mut found = Vec::new();
     for reading in query.named.iter().flat_map(|named| readings(named)) {
         let lower_case = reading.to_ascii_lowercase();
-        found.extend(load(db, OF_ID, [&lower_case])?);
+        found.extend(load(db, OF_ID, params![&lower_case])?);
         let of_commit = if is_short_commit(reading) { OF_SHORT_COMMIT } else { OF_COMMIT };
-        found.extend(load(db, of_commit, [&lower_case])?);
+        found.extend(load(db, of_commit, params![&lower_case])?);
         let version_key = version_key(reading);
         for service in query.services {
-            found.extend(load(db, OF_SERVICES_VERSION, [service, &version_key])?);
+            found.extend(load(db, OF_SERVICES_VERSION, params![service, &version_key])?);
         }
         if let Some(team) = query.team.filter(|_| query.services.is_empty()) {
-            found.extend(load(db, OF_TEAMS_VERSION, [team, &version_key])?);
+            found.extend(load(db, OF_TEAMS_VERSION, params![team, &version_key])?);
         }
     }
     Ok(found)
@@ -163,7 +162,8 @@ fn named(db: &Connection, query: &LinkQuery<'_>) -> rusqlite::Result<Vec<Deploym
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::engine::schema::open_to_write;
+    use crate::store::engine::open_store::open_to_write;
+    use crate::store::engine::sqlite::plan::plan;
 
     #[test]
     fn the_latest_deployment_is_found_among_those_of_its_service_or_team() {
@@ -173,9 +173,8 @@ mod tests {
             (OF_SERVICE, "deployment_by_service (service=? AND env=? AND started_at_ns<?)"),
             (OF_TEAM, "deployment_by_team (team=? AND env=? AND started_at_ns<?)"),
         ] {
-            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let plan: String = statement.query_row(params!["", "", 0, 0], |row| row.get(3)).unwrap();
-            assert!(plan.ends_with(index), "{plan}");
+            let plan = plan(&db, sql);
+            assert!(plan.lines().next().is_some_and(|first| first.ends_with(index)), "{plan}");
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use rusqlite::Connection;
-
 use super::failure::{Facts, FailureRow};
 use crate::domain::evaluate::{evaluate_alone, evaluate_group};
 use crate::domain::event::Event;
@@ -15,6 +13,7 @@ use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, Db, params};
 use crate::store::facts::delivery::source;
 use crate::store::facts::subject_key::failure_key;
 
@@ -62,7 +61,7 @@ impl ChangedMember {
     }
 
     /// Saves an incident that no merge connects with another. Returns its row.
-    pub(in crate::store) fn save(self, session: &mut Session<'_>) -> rusqlite::Result<i64> {
+    pub(in crate::store) fn save(self, session: &mut Session<'_>) -> sql::Result<i64> {
         let Member { incident, mut row, history } = self.member;
         let evaluated = evaluate_alone(&incident, &history, &session.settings.policy);
         row.facts = Facts::History(history);
@@ -83,7 +82,7 @@ impl ChangedMembers {
     pub(in crate::store) fn save(
         mut self,
         session: &mut Session<'_>,
-    ) -> rusqlite::Result<BTreeMap<IncidentId, i64>> {
+    ) -> sql::Result<BTreeMap<IncidentId, i64>> {
         let mut saved = BTreeMap::new();
         while let Some((_, first)) = self.0.pop_first() {
             let now = first.received_at;
@@ -114,7 +113,7 @@ pub(in crate::store) struct MergeGroup {
 
 impl MergeGroup {
     /// The group of an incident whose facts have not changed.
-    pub(in crate::store) fn of(incidents: &Incidents<'_>, member: Member) -> rusqlite::Result<Self> {
+    pub(in crate::store) fn of(incidents: &Incidents<'_>, member: Member) -> sql::Result<Self> {
         let mut group = Self { group: Group::new(), rows: BTreeMap::new(), changed: BTreeSet::new() };
         let to_visit = group.add(incidents, member)?;
         group.follow(incidents, to_visit, &mut ChangedMembers::default())?;
@@ -126,7 +125,7 @@ impl MergeGroup {
         incidents: &Incidents<'_>,
         first: ChangedMember,
         others: &mut ChangedMembers,
-    ) -> rusqlite::Result<Self> {
+    ) -> sql::Result<Self> {
         let mut group = Self { group: Group::new(), rows: BTreeMap::new(), changed: BTreeSet::new() };
         let to_visit = group.add_changed(incidents, first)?;
         group.follow(incidents, to_visit, others)?;
@@ -138,7 +137,7 @@ impl MergeGroup {
         incidents: &Incidents<'_>,
         mut to_visit: Vec<IncidentId>,
         others: &mut ChangedMembers,
-    ) -> rusqlite::Result<()> {
+    ) -> sql::Result<()> {
         while let Some(incident) = to_visit.pop() {
             if self.group.contains_key(&incident) {
                 continue;
@@ -156,7 +155,7 @@ impl MergeGroup {
         &mut self,
         incidents: &Incidents<'_>,
         ChangedMember { member, merged_before, .. }: ChangedMember,
-    ) -> rusqlite::Result<Vec<IncidentId>> {
+    ) -> sql::Result<Vec<IncidentId>> {
         self.changed.insert(member.incident.clone());
         let mut neighbours = self.add(incidents, member)?;
         neighbours.extend(merged_before);
@@ -164,7 +163,7 @@ impl MergeGroup {
     }
 
     /// Adds a member, and returns the incidents that it is connected with.
-    fn add(&mut self, incidents: &Incidents<'_>, member: Member) -> rusqlite::Result<Vec<IncidentId>> {
+    fn add(&mut self, incidents: &Incidents<'_>, member: Member) -> sql::Result<Vec<IncidentId>> {
         let mut neighbours = incidents.merged_into(&member.row.failure_id)?;
         neighbours.extend(member.history.merge_target().cloned());
         self.group.insert(member.incident.clone(), member.history);
@@ -191,7 +190,7 @@ impl MergeGroup {
 
 /// Reader of stored incidents.
 pub(in crate::store) struct Incidents<'a> {
-    pub(in crate::store) db: &'a Connection,
+    pub(in crate::store) db: &'a Db,
     /// Sources that read the bodies of their events.
     pub(in crate::store) sources: Sources,
 }
@@ -204,7 +203,7 @@ impl<'a> Incidents<'a> {
 
     /// The incident as it is stored, or a new one. If a failure with its id was sent to the event API, the incident's
     /// own events, which are about to be added, replace it.
-    pub(in crate::store) fn load(&self, incident: &IncidentId) -> rusqlite::Result<Member> {
+    pub(in crate::store) fn load(&self, incident: &IncidentId) -> sql::Result<Member> {
         let failure_id = FailureId::of_incident(incident);
         let mut row = match FailureRow::load(self.db, &failure_id)? {
             Some(row) => row,
@@ -215,7 +214,7 @@ impl<'a> Incidents<'a> {
     }
 
     /// The incident, if it is stored. A failure that was sent to the event API under its id does not count.
-    pub(in crate::store) fn stored(&self, incident: &IncidentId) -> rusqlite::Result<Option<Member>> {
+    pub(in crate::store) fn stored(&self, incident: &IncidentId) -> sql::Result<Option<Member>> {
         let Some(mut row) = FailureRow::load(self.db, &FailureId::of_incident(incident))? else {
             return Ok(None);
         };
@@ -224,12 +223,12 @@ impl<'a> Incidents<'a> {
     }
 
     /// The history of an incident. Empty if the incident is not known.
-    pub(in crate::store) fn known_history(&self, incident: &IncidentId) -> rusqlite::Result<History> {
+    pub(in crate::store) fn known_history(&self, incident: &IncidentId) -> sql::Result<History> {
         Ok(self.stored(incident)?.map(|member| member.history).unwrap_or_default())
     }
 
     /// Takes the history out of a row. `None` if it has none.
-    fn history(&self, row: &mut FailureRow) -> rusqlite::Result<Option<History>> {
+    fn history(&self, row: &mut FailureRow) -> sql::Result<Option<History>> {
         match std::mem::take(&mut row.facts) {
             Facts::History(history) => Ok(Some(history)),
             Facts::Submission(_) => Ok(None),
@@ -239,36 +238,34 @@ impl<'a> Incidents<'a> {
     }
 
     /// Stored incidents that were merged into this one.
-    fn merged_into(&self, target: &FailureId) -> rusqlite::Result<Vec<IncidentId>> {
+    fn merged_into(&self, target: &FailureId) -> sql::Result<Vec<IncidentId>> {
         const SQL: &str = "SELECT failure_id FROM failure WHERE merged_into_key = ?1";
-        let mut statement = self.db.prepare_cached(SQL)?;
-        let mut rows = statement.query([failure_key(target)])?;
         let mut merged = Vec::new();
-        while let Some(row) = rows.next()? {
-            merged.extend(IncidentId::of_failure(row.get_ref(0)?.as_str()?));
-        }
+        self.db.each(SQL, params![failure_key(target)], |row| {
+            merged.extend(IncidentId::of_failure(row.text(0)?));
+            Ok(())
+        })?;
         Ok(merged)
     }
 
     /// History rebuilt from the stored events, for a row that is damaged.
-    fn rebuilt_history(&self, failure: Option<i64>) -> rusqlite::Result<History> {
+    fn rebuilt_history(&self, failure: Option<i64>) -> sql::Result<History> {
         const SQL: &str =
             "SELECT received_at_ns, body, source FROM failure_event JOIN event ON event.id = event
             WHERE failure = ?1 AND body IS NOT NULL";
         let mut history = History::default();
-        let mut statement = self.db.prepare_cached(SQL)?;
-        let mut rows = statement.query([failure])?;
-        while let Some(row) = rows.next()? {
-            if let Some(event) = (source(self.sources, row, 2)?.parse)(row.get_ref(1)?.as_blob()?) {
+        self.db.each(SQL, params![failure], |row| {
+            if let Some(event) = (source(self.sources, row, 2)?.parse)(row.bytes(1)?) {
                 history.insert(&event, Timestamp::from_nanos(row.get(0)?));
             }
-        }
+            Ok(())
+        })?;
         Ok(history)
     }
 }
 
 /// Keys of all failures that an incident was merged into.
-pub(in crate::store) fn merge_targets(db: &Connection) -> rusqlite::Result<HashSet<i64>> {
+pub(in crate::store) fn merge_targets(db: &Db) -> sql::Result<HashSet<i64>> {
     const SQL: &str = "SELECT DISTINCT merged_into_key FROM failure WHERE merged_into_key IS NOT NULL";
-    db.prepare(SQL)?.query_map([], |row| row.get(0))?.collect()
+    Ok(db.all(SQL, params![], |row| row.get(0))?.into_iter().collect())
 }

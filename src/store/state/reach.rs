@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, Params, params};
-
 use super::figure_columns::kind;
 use crate::domain::deployment::Deployment;
 use crate::domain::named::version_key;
 use crate::store::engine::session::{Session, TouchedDeployment};
+use crate::store::engine::sql::{self, Db, Param, params};
 
 /// Failures that a deployment may have caused or fixed, that are linked to it, or that name it. If the deployment
 /// replaced another one, also failures that name the other one, perhaps by an abbreviated commit that was ambiguous.
@@ -16,16 +15,20 @@ pub(super) fn failures(
     session: &Session<'_>,
     row: i64,
     TouchedDeployment { deployment, replaced, .. }: &TouchedDeployment,
-) -> rusqlite::Result<BTreeSet<i64>> {
+) -> sql::Result<BTreeSet<i64>> {
     const LINKED: &str =
         "SELECT id FROM failure WHERE cause = ?1 UNION ALL SELECT id FROM failure WHERE remediation = ?1";
     const CREATED: &str = "SELECT id, counts_for FROM failure WHERE created_at_ns BETWEEN ?1 AND ?2";
     let db = session.db();
     let mut found = BTreeSet::new();
-    found.extend(rows(db, LINKED, [row])?);
+    found.extend(rows(db, LINKED, params![row])?);
     let until = deployment.finished_at.saturating_add(session.settings.policy.link_window);
-    let created = params![deployment.started_at.as_nanos(), until.as_nanos()];
-    found.extend(of_same_service(db, deployment, CREATED, created)?);
+    found.extend(of_same_service(
+        db,
+        deployment,
+        CREATED,
+        params![deployment.started_at.as_nanos(), until.as_nanos()],
+    )?);
     found.extend(open_at_start(db, deployment)?);
     let made = || std::iter::once(deployment).chain(replaced);
     let mut names = BTreeSet::from([deployment.id.as_str().to_lowercase()]);
@@ -35,18 +38,18 @@ pub(super) fn failures(
             .flat_map(|version| [version.to_lowercase(), version_key(version)]),
     );
     for name in names {
-        found.extend(rows(db, "SELECT failure FROM named_deployment WHERE name = ?1", [name])?);
+        found.extend(rows(db, "SELECT failure FROM named_deployment WHERE name = ?1", params![name])?);
     }
     for commit_sha in made().filter_map(|made| made.commit_sha.as_ref()) {
         const NAMED: &str = "SELECT failure FROM named_deployment
             WHERE name BETWEEN substr(?1, 1, 7) AND ?1 AND substr(?1, 1, length(name)) = name";
-        found.extend(rows(db, NAMED, [commit_sha.to_ascii_lowercase()])?);
+        found.extend(rows(db, NAMED, params![commit_sha.to_ascii_lowercase()])?);
     }
     Ok(found)
 }
 
 /// The failures of the deployment's service or team that have ended and were open when it started.
-fn open_at_start(db: &Connection, deployment: &Deployment) -> rusqlite::Result<Vec<i64>> {
+fn open_at_start(db: &Db, deployment: &Deployment) -> sql::Result<Vec<i64>> {
     // A failure of 2^n to 2^(n + 1) nanoseconds that is open at a time began less than 2^(n + 1) nanoseconds earlier.
     const OPEN: &str = "SELECT id, counts_for FROM failure
         WHERE duration_log2 = ?1 AND started_at_ns < ?2 AND started_at_ns > ?3 AND finished_at_ns > ?2";
@@ -71,16 +74,14 @@ pub(super) fn duration_log2(nanos: i64) -> u32 {
 
 /// Failures that a query finds and that are of the deployment's service (or team) and env.
 fn of_same_service(
-    db: &Connection,
+    db: &Db,
     deployment: &Deployment,
     sql: &str,
-    params: impl Params,
-) -> rusqlite::Result<Vec<i64>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query(params)?;
+    params: &[Param<'_>],
+) -> sql::Result<Vec<i64>> {
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let is_own = match row.get_ref(1)?.as_str_or_null()? {
+    db.each(sql, params, |row| {
+        let is_own = match row.text_or_null(1)? {
             // A merged failure is in no figure, but its link is shown.
             None => true,
             Some(counts_for) => {
@@ -97,16 +98,17 @@ fn of_same_service(
         if is_own {
             found.push(row.get(0)?);
         }
-    }
+        Ok(())
+    })?;
     Ok(found)
 }
 
 /// Failed deployments whose kind of remediation (rollback or rollforward) may have changed. The kind depends on the
 /// deployments before the remediation.
 pub(super) fn later_remediations(
-    db: &Connection,
+    db: &Db,
     TouchedDeployment { deployment, replaced, .. }: &TouchedDeployment,
-) -> rusqlite::Result<BTreeSet<i64>> {
+) -> sql::Result<BTreeSet<i64>> {
     const SQL: &str =
         "SELECT DISTINCT f.cause FROM deployment later JOIN failure f ON f.remediation = later.id
         WHERE later.service = ?1 AND later.env = ?2 AND later.started_at_ns >= ?3 AND f.cause IS NOT NULL";
@@ -120,10 +122,10 @@ pub(super) fn later_remediations(
 /// Other deployments that a version alone named before this deployment came, or names now that it has another version.
 /// Where two others have the version, it named several before, and still does.
 pub(super) fn namesakes(
-    db: &Connection,
+    db: &Db,
     row: i64,
     TouchedDeployment { deployment, replaced, .. }: &TouchedDeployment,
-) -> rusqlite::Result<BTreeSet<i64>> {
+) -> sql::Result<BTreeSet<i64>> {
     const OTHERS: &str = "SELECT id FROM deployment
         WHERE service = ?1 AND env = ?2 AND version = ?3 AND version IS NOT NULL AND id <> ?4 LIMIT 2";
     let mut found = BTreeSet::new();
@@ -136,6 +138,6 @@ pub(super) fn namesakes(
     Ok(found)
 }
 
-fn rows(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<i64>> {
-    db.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
+fn rows(db: &Db, sql: &str, params: &[Param<'_>]) -> sql::Result<Vec<i64>> {
+    db.all(sql, params, |row| row.get(0))
 }

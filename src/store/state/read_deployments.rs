@@ -6,6 +6,7 @@ use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::progress;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql;
 use crate::store::facts::delivery::Delivery;
 use crate::store::facts::event;
 use crate::store::facts::record::{self, Recorded};
@@ -24,7 +25,7 @@ pub struct ReadDeployments {
 }
 
 /// Stores the events that are stored neither as they were sent nor as they were read, to be folded. Returns their number.
-pub(in crate::store) fn record(session: &mut Session<'_>, read: &ReadDeployments) -> rusqlite::Result<usize> {
+pub(in crate::store) fn record(session: &mut Session<'_>, read: &ReadDeployments) -> sql::Result<usize> {
     let mut new = 0;
     for ReadEvent { event, body } in &read.events {
         if event::is_stored(session, &read.sent_by, &event.id)?
@@ -46,11 +47,7 @@ pub(in crate::store) fn record(session: &mut Session<'_>, read: &ReadDeployments
 }
 
 /// Notes that everything that the API tells of a repository up to this time is stored.
-pub(in crate::store) fn end(
-    session: &Session<'_>,
-    repository: &str,
-    up_to: Timestamp,
-) -> rusqlite::Result<()> {
+pub(in crate::store) fn end(session: &Session<'_>, repository: &str, up_to: Timestamp) -> sql::Result<()> {
     // The row changes in any case. So the commit syncs what was read before.
     progress::set(session.db(), &progress::read_up_to(repository), up_to.as_nanos())
 }

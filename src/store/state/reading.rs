@@ -9,6 +9,7 @@ use crate::domain::source::Source;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::progress::{self, RECONCILED_UP_TO};
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, params};
 use crate::store::facts::delivery::Delivery;
 use crate::store::facts::record;
 
@@ -29,10 +30,7 @@ pub struct ReadIncident {
 ///
 /// Webhooks of the incident that are stored and not yet folded are not considered. Then a fact may be stored a second
 /// time, which changes nothing.
-pub(in crate::store) fn record(
-    session: &mut Session<'_>,
-    read: &ReadIncident,
-) -> rusqlite::Result<Vec<String>> {
+pub(in crate::store) fn record(session: &mut Session<'_>, read: &ReadIncident) -> sql::Result<Vec<String>> {
     let history = Incidents::of(session).known_history(&read.incident)?;
     let bodies: HashMap<&str, &[u8]> =
         read.events.iter().map(|read| (read.event.id.as_str(), read.body.as_slice())).collect();
@@ -60,13 +58,13 @@ pub(in crate::store) fn end_look(
     session: &Session<'_>,
     at: Timestamp,
     unread: &BTreeSet<IncidentId>,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     // Without a condition, this always changes a page. So the commit syncs what was read before, also if nothing else
     // changes here.
-    session.execute("DELETE FROM unread_incident", [])?;
+    session.run("DELETE FROM unread_incident", params![])?;
     for incident in unread {
         let failure = FailureId::of_incident(incident);
-        session.execute("INSERT INTO unread_incident VALUES (?1)", [failure.as_str()])?;
+        session.run("INSERT INTO unread_incident VALUES (?1)", params![failure.as_str()])?;
     }
     progress::set(session.db(), RECONCILED_UP_TO, at.as_nanos())
 }

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
 use super::changed_deployments;
@@ -24,6 +23,7 @@ use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{FailureContent, Session};
+use crate::store::engine::sql::{self, Db, params};
 
 /// Number of failures that are evaluated in one transaction, so that nobody waits long for the writer.
 const AT_A_TIME: u32 = 200;
@@ -85,7 +85,7 @@ pub(in crate::store) fn reevaluate(
     session: &mut Session<'_>,
     span: ReevaluateSpan,
     now: Timestamp,
-) -> rusqlite::Result<ReevaluatedBatch> {
+) -> sql::Result<ReevaluatedBatch> {
     if span.from.part == ReevaluatePart::Deployments {
         return deployments(session, span, now);
     }
@@ -99,7 +99,7 @@ fn deployments(
     session: &mut Session<'_>,
     span: ReevaluateSpan,
     now: Timestamp,
-) -> rusqlite::Result<ReevaluatedBatch> {
+) -> sql::Result<ReevaluatedBatch> {
     let (db, sources) = (session.db(), session.settings.sources);
     let (batch, looked_at) = deployment_batch(db, sources, &session.settings.policy, span)?;
     for told in looked_at {
@@ -111,11 +111,11 @@ fn deployments(
 
 /// Finds the changes of some deployments of sources. Returns these deployments, too.
 pub(in crate::store) fn deployment_batch(
-    db: &Connection,
+    db: &Db,
     sources: Sources,
     policy: &Policy,
     span: ReevaluateSpan,
-) -> rusqlite::Result<(ReevaluatedBatch, Vec<SourceDeployment>)> {
+) -> sql::Result<(ReevaluatedBatch, Vec<SourceDeployment>)> {
     let mut batch = ReevaluatedBatch::default();
     let mut looked_at = Vec::new();
     let all = source_deployment::after_row(db, sources, span.from.after, AT_A_TIME)?;
@@ -139,8 +139,8 @@ pub(in crate::store) fn batch(
     incidents: &Incidents<'_>,
     policy: &Policy,
     span: ReevaluateSpan,
-    mut save: impl FnMut(FailureRow, Option<Evaluated>) -> rusqlite::Result<()>,
-) -> rusqlite::Result<ReevaluatedBatch> {
+    mut save: impl FnMut(FailureRow, Option<Evaluated>) -> sql::Result<()>,
+) -> sql::Result<ReevaluatedBatch> {
     let mut batch = ReevaluatedBatch::default();
     let mut reevaluator = Reevaluator { incidents, policy, evaluated_together: BTreeMap::new() };
     let mut last = span.from.after;
@@ -170,17 +170,15 @@ pub(in crate::store) fn batch(
 }
 
 /// The rows of a batch: their number, the failure's id, and the failure as it is stored.
-fn rows(db: &Connection, span: ReevaluateSpan) -> rusqlite::Result<Vec<(i64, String, FailureContent)>> {
+fn rows(db: &Db, span: ReevaluateSpan) -> sql::Result<Vec<(i64, String, FailureContent)>> {
     const SQL: &str = "SELECT id, failure_id, evaluated, details, cause, remediation FROM failure
         WHERE id > ?1 AND state IS NOT NULL AND started_at_ns >= ?2 ORDER BY id LIMIT ?3";
     let since_ns = span.since.map_or(i64::MIN, Timestamp::as_nanos);
-    db.prepare_cached(SQL)?
-        .query_map(params![span.from.after, since_ns, AT_A_TIME], |row| {
-            let (failure, details) = (row.get(2)?, row.get(3)?);
-            let (cause, remediation) = (row.get(4)?, row.get(5)?);
-            Ok((row.get(0)?, row.get(1)?, FailureContent { failure, details, cause, remediation }))
-        })?
-        .collect()
+    db.all(SQL, params![span.from.after, since_ns, AT_A_TIME], |row| {
+        let (failure, details) = (row.get(2)?, row.get(3)?);
+        let (cause, remediation) = (row.get(4)?, row.get(5)?);
+        Ok((row.get(0)?, row.get(1)?, FailureContent { failure, details, cause, remediation }))
+    })
 }
 
 /// A failure's row, and the failure that its facts make.
@@ -195,7 +193,7 @@ struct Reevaluator<'a> {
 }
 
 impl Reevaluator<'_> {
-    fn evaluate(&mut self, id: &str) -> rusqlite::Result<Option<Reevaluated>> {
+    fn evaluate(&mut self, id: &str) -> sql::Result<Option<Reevaluated>> {
         if let Some(incident) = IncidentId::of_failure(id) {
             if let Some(known) = self.evaluated_together.remove(&incident) {
                 return Ok(Some(known));

@@ -1,16 +1,15 @@
 //! Updating links: when a deployment arrives or changes, the links of the failures in its reach are decided again.
 
-use rusqlite::params;
-
 use super::failed_deployments;
 use super::failure;
 use super::links::decide;
 use super::reach;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedFailure};
+use crate::store::engine::sql::{self, params};
 
 /// Decides again the links that the deployments of this transaction may have changed.
-pub(in crate::store) fn links(session: &mut Session<'_>) -> rusqlite::Result<()> {
+pub(in crate::store) fn links(session: &mut Session<'_>) -> sql::Result<()> {
     if session.changes.deployments.is_empty() {
         return Ok(());
     }
@@ -39,7 +38,7 @@ pub(in crate::store) fn links(session: &mut Session<'_>) -> rusqlite::Result<()>
 }
 
 /// Decides the links of a stored failure again.
-fn relink(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Result<()> {
+fn relink(session: &mut Session<'_>, row: i64, now: Timestamp) -> sql::Result<()> {
     const SAVE: &str = "UPDATE failure SET cause = ?2, cause_how = ?3, remediation = ?4 WHERE id = ?1";
     let Some(stored) = failure::stored(session.db(), row)? else { return Ok(()) };
     let before = stored.links;
@@ -50,7 +49,7 @@ fn relink(session: &mut Session<'_>, row: i64, now: Timestamp) -> rusqlite::Resu
     if before == after {
         return Ok(());
     }
-    session.execute(SAVE, params![row, after.cause, after.how.as_str(), after.remediation])?;
+    session.run(SAVE, params![row, after.cause, after.how.as_str(), after.remediation])?;
     failed_deployments::note(session, [before.cause, after.cause])?;
     if before.cause != after.cause {
         let touched = TouchedFailure { evaluated: Some(stored.evaluated), revision: stored.revision, now };

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment_history::DeploymentHistory;
 use crate::domain::event::Event;
@@ -18,6 +16,7 @@ use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json, unknown_word};
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, Db, Row, params};
 use crate::store::facts::delivery::source;
 use crate::store::facts::deployment::{
     Origin, STORED, Standing, StoredDeployment, of_id, save_received, stored,
@@ -46,20 +45,20 @@ pub(in crate::store) struct SourceDeployment {
 }
 
 /// Folds events into their deployments.
-pub(super) fn fold(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> rusqlite::Result<()> {
+pub(super) fn fold(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> sql::Result<()> {
     const LINK: &str = "INSERT INTO source_deployment_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     events.sort_unstable_by(|a, b| (&a.deployment, a.row).cmp(&(&b.deployment, b.row)));
     for events in events.chunk_by(|a, b| a.deployment == b.deployment) {
         let told = add(session, events)?;
         for folding in events {
-            session.execute(LINK, params![told, folding.row])?;
+            session.run(LINK, params![told, folding.row])?;
         }
     }
     Ok(())
 }
 
 /// Adds events of one deployment to its history. Returns the deployment's row.
-fn add(session: &mut Session<'_>, events: &[EventToFold]) -> rusqlite::Result<i64> {
+fn add(session: &mut Session<'_>, events: &[EventToFold]) -> sql::Result<i64> {
     const INSERT: &str = "INSERT INTO source_deployment (id_at_source, history) VALUES (?1, ?2)";
     const UPDATE: &str = "UPDATE source_deployment SET history = ?2 WHERE id = ?1";
     let id = &events[0].deployment;
@@ -78,7 +77,7 @@ fn add(session: &mut Session<'_>, events: &[EventToFold]) -> rusqlite::Result<i6
     let row = match row {
         Some(row) if !has_changed => return Ok(row),
         Some(row) => {
-            session.execute(UPDATE, params![row, to_json(&history)?])?;
+            session.run(UPDATE, params![row, to_json(&history)?])?;
             row
         }
         None => session.insert_new(INSERT, params![id.as_str(), to_json(&history)?])?,
@@ -89,61 +88,53 @@ fn add(session: &mut Session<'_>, events: &[EventToFold]) -> rusqlite::Result<i6
 
 /// The deployment of a source with this id.
 fn of_id_at_source(
-    db: &Connection,
+    db: &Db,
     sources: Sources,
     id: &SourceDeploymentId,
-) -> rusqlite::Result<Option<SourceDeployment>> {
+) -> sql::Result<Option<SourceDeployment>> {
     const SQL: &str = "SELECT id, id_at_source, history FROM source_deployment WHERE id_at_source = ?1";
-    db.prepare_cached(SQL)?.query_row([id.as_str()], |row| read_row(db, sources, row)).optional()
+    db.one(SQL, params![id.as_str()], |row| read_row(db, sources, row))
 }
 
 /// The deployment of a source in this row.
 pub(in crate::store) fn of_row(
-    db: &Connection,
+    db: &Db,
     sources: Sources,
     row: Option<i64>,
-) -> rusqlite::Result<Option<SourceDeployment>> {
+) -> sql::Result<Option<SourceDeployment>> {
     const SQL: &str = "SELECT id, id_at_source, history FROM source_deployment WHERE id = ?1";
-    db.prepare_cached(SQL)?.query_row([row], |row| read_row(db, sources, row)).optional()
+    db.one(SQL, params![row], |row| read_row(db, sources, row))
 }
 
 /// The history of the deployment of a source in this row. `None`: there is none, or it is damaged.
-pub(in crate::store) fn history_of(
-    db: &Connection,
-    row: Option<i64>,
-) -> rusqlite::Result<Option<DeploymentHistory>> {
+pub(in crate::store) fn history_of(db: &Db, row: Option<i64>) -> sql::Result<Option<DeploymentHistory>> {
     const SQL: &str = "SELECT history FROM source_deployment WHERE id = ?1";
-    let json: Option<String> = db.prepare_cached(SQL)?.query_row([row], |row| row.get(0)).optional()?;
+    let json: Option<String> = db.one(SQL, params![row], |row| row.get(0))?;
     Ok(json.and_then(|json| from_json(&json).ok()))
 }
 
 /// The next deployments of sources after this row.
 pub(super) fn after_row(
-    db: &Connection,
+    db: &Db,
     sources: Sources,
     after: i64,
     limit: u32,
-) -> rusqlite::Result<Vec<SourceDeployment>> {
+) -> sql::Result<Vec<SourceDeployment>> {
     const SQL: &str =
         "SELECT id, id_at_source, history FROM source_deployment WHERE id > ?1 ORDER BY id LIMIT ?2";
-    db.prepare_cached(SQL)?.query_map(params![after, limit], |row| read_row(db, sources, row))?.collect()
+    db.all(SQL, params![after, limit], |row| read_row(db, sources, row))
 }
 
 /// The deployment in these columns: the row, the id and the history.
-fn read_row(db: &Connection, sources: Sources, row: &Row<'_>) -> rusqlite::Result<SourceDeployment> {
-    let (number, id) = (row.get(0)?, row.get_ref(1)?.as_str()?);
+fn read_row(db: &Db, sources: Sources, row: &Row<'_>) -> sql::Result<SourceDeployment> {
+    let (number, id) = (row.get(0)?, row.text(1)?);
     let id = SourceDeploymentId::parse(id).ok_or_else(|| unknown_word(1, id))?;
-    let history = history(db, sources, number, row.get_ref(2)?.as_str()?)?;
+    let history = history(db, sources, number, row.text(2)?)?;
     Ok(SourceDeployment { row: number, id, history })
 }
 
 /// A stored history. If it is damaged, it is made from the bodies of the events, where they are kept.
-fn history(
-    db: &Connection,
-    sources: Sources,
-    row: i64,
-    json: &str,
-) -> rusqlite::Result<Option<DeploymentHistory>> {
+fn history(db: &Db, sources: Sources, row: i64, json: &str) -> sql::Result<Option<DeploymentHistory>> {
     const SQL: &str = "SELECT body, source FROM source_deployment_event JOIN event ON event.id = event
         WHERE told = ?1 AND body IS NOT NULL";
     let error = match from_json(json) {
@@ -156,13 +147,12 @@ fn history(
         "a deployment's history is damaged: its events are read again where their bodies are kept"
     );
     let mut history = DeploymentHistory::default();
-    let mut statement = db.prepare_cached(SQL)?;
-    let mut rows = statement.query([row])?;
-    while let Some(row) = rows.next()? {
-        if let Some(event) = (source(sources, row, 1)?.parse)(row.get_ref(0)?.as_blob()?) {
+    db.each(SQL, params![row], |row| {
+        if let Some(event) = (source(sources, row, 1)?.parse)(row.bytes(0)?) {
             history.insert(&event);
         }
-    }
+        Ok(())
+    })?;
     Ok(Some(history).filter(|history| !history.is_empty()))
 }
 
@@ -189,11 +179,7 @@ impl Wanted {
 }
 
 /// The rows that a deployment of a source makes under a policy, and all other rows that it has made before.
-pub(super) fn wanted(
-    db: &Connection,
-    told: &SourceDeployment,
-    policy: &Policy,
-) -> rusqlite::Result<Vec<Wanted>> {
+pub(super) fn wanted(db: &Db, told: &SourceDeployment, policy: &Policy) -> sql::Result<Vec<Wanted>> {
     let Some(history) = &told.history else { return Ok(Vec::new()) };
     let (mut wanted, mut ids, mut counts) = (Vec::new(), BTreeSet::new(), true);
     for ResultingDeployment { deployment, ignored_because } in deployments_of(&told.id, history, policy) {
@@ -225,7 +211,7 @@ pub(super) fn apply(
     told: &SourceDeployment,
     received_at: Timestamp,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> sql::Result<()> {
     let origin = origin(told)?;
     for wanted in wanted(session.db(), told, &session.settings.policy)? {
         if wanted.differs_from_stored() && !remove_unused(session, &wanted)? {
@@ -236,7 +222,7 @@ pub(super) fn apply(
 }
 
 /// Removes a row that is not made any more, if it never counted. Returns `false` if it stays.
-fn remove_unused(session: &Session<'_>, wanted: &Wanted) -> rusqlite::Result<bool> {
+fn remove_unused(session: &Session<'_>, wanted: &Wanted) -> sql::Result<bool> {
     const IS_TOLD: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE deployment = ?1)";
     const REMOVE: &str = "DELETE FROM stored_deployment WHERE id = ?1";
     let Some(StoredDeployment { row, standing, .. }) = wanted.stored.as_ref().filter(|_| wanted.is_gone)
@@ -247,23 +233,23 @@ fn remove_unused(session: &Session<'_>, wanted: &Wanted) -> rusqlite::Result<boo
     if standing.counts() || session.changes.deployments.contains_key(row) {
         return Ok(false);
     }
-    let is_told: bool = session.prepare(IS_TOLD)?.query_row([row], |columns| columns.get(0))?;
+    let is_told: bool = session.db().only(IS_TOLD, params![row], |columns| columns.get(0))?;
     if !is_told {
-        session.execute(REMOVE, [row])?;
+        session.run(REMOVE, params![row])?;
     }
     Ok(!is_told)
 }
 
 /// Time at which the last event of a deployment of a source was received. `None`: no event is kept.
-pub(super) fn last_received_at(db: &Connection, told: i64) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn last_received_at(db: &Db, told: i64) -> sql::Result<Option<Timestamp>> {
     const SQL: &str = "SELECT max(received_at_ns) FROM source_deployment_event JOIN event ON event.id = event
         WHERE told = ?1";
-    let last: Option<i64> = db.prepare_cached(SQL)?.query_row([told], |row| row.get(0))?;
+    let last: Option<i64> = db.only(SQL, params![told], |row| row.get(0))?;
     Ok(last.map(Timestamp::from_nanos))
 }
 
 /// Origin of the rows that a deployment of a source makes.
-pub(super) fn origin(told: &SourceDeployment) -> rusqlite::Result<Origin> {
+pub(super) fn origin(told: &SourceDeployment) -> sql::Result<Origin> {
     let source = told.id.source();
     let source = SourceName::parse(source).ok_or_else(|| unknown_word(1, source))?;
     Ok(Origin { source, told: Some(told.row) })
@@ -280,7 +266,7 @@ fn standing(known: Option<&StoredDeployment>, ignored_because: Option<String>) -
 }
 
 /// All rows that a deployment of a source has made.
-fn of_told(db: &Connection, told: i64) -> rusqlite::Result<Vec<StoredDeployment>> {
+fn of_told(db: &Db, told: i64) -> sql::Result<Vec<StoredDeployment>> {
     let sql = format!("{STORED} WHERE told = ?1 AND told IS NOT NULL ORDER BY deployment_id");
-    db.prepare_cached(&sql)?.query_map([told], stored)?.collect()
+    db.all(&sql, params![told], stored)
 }

@@ -14,6 +14,7 @@ use crate::domain::open_period::Pause;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json};
+use crate::store::engine::sql;
 
 /// The column `evaluated`.
 #[derive(Serialize, Deserialize)]
@@ -70,22 +71,22 @@ struct StoredDetails<'a> {
 }
 
 /// The text of `evaluated`.
-pub(in crate::store) fn failure_text(failure: &Failure) -> rusqlite::Result<String> {
+pub(in crate::store) fn failure_text(failure: &Failure) -> sql::Result<String> {
     to_json(&StoredFailure::from(failure))
 }
 
 /// The text of `details`. `None` if there are no details.
-pub(in crate::store) fn details_text(details: &Details) -> rusqlite::Result<Option<String>> {
+pub(in crate::store) fn details_text(details: &Details) -> sql::Result<Option<String>> {
     Ok(Some(to_json(&StoredDetails::from(details))?).filter(|json| json != "{}"))
 }
 
 /// The failure in `evaluated`.
-pub(in crate::store) fn failure(text: &str) -> rusqlite::Result<Failure> {
+pub(in crate::store) fn failure(text: &str) -> sql::Result<Failure> {
     from_json::<StoredFailure<'_>>(text).map(Failure::from)
 }
 
 /// The details in `details`.
-pub(in crate::store) fn details(text: Option<&str>) -> rusqlite::Result<Details> {
+pub(in crate::store) fn details(text: Option<&str>) -> sql::Result<Details> {
     text.map_or_else(
         || Ok(Details::default()),
         |text| from_json::<StoredDetails<'_>>(text).map(Details::from),

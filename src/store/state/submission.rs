@@ -7,6 +7,7 @@ use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::{self, params};
 
 /// Result of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub(in crate::store) fn save(
     session: &mut Session<'_>,
     submission: &Submission,
     now: Timestamp,
-) -> rusqlite::Result<Submitted> {
+) -> sql::Result<Submitted> {
     let facts = Facts::Submission(Box::new(submission.clone()));
     let row = match FailureRow::load(session.db(), &submission.id)? {
         Some(FailureRow { facts: Facts::History(_) | Facts::Damaged, .. }) => {
@@ -41,7 +42,7 @@ pub(in crate::store) fn delete(
     session: &mut Session<'_>,
     id: &FailureId,
     now: Timestamp,
-) -> rusqlite::Result<Submitted> {
+) -> sql::Result<Submitted> {
     const HIDE: &str =
         "UPDATE failure SET state = NULL, kind = NULL, counts_for = NULL, created_at_ns = NULL,
         duration_log2 = NULL, cause = NULL, cause_how = NULL, remediation = NULL WHERE id = ?1";
@@ -55,7 +56,7 @@ pub(in crate::store) fn delete(
     withdrawn.failure.state = FailureState::Ignored;
     withdrawn.failure.reason = Some("deleted".to_owned());
     let row = row.save(session, Some(withdrawn), now)?;
-    session.execute(HIDE, [row])?;
+    session.run(HIDE, params![row])?;
     remember_names(session, row, None)?;
     Ok(Submitted::Done)
 }

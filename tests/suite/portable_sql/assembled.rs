@@ -39,7 +39,7 @@ const fn assembled(file: &'static str, begins: &'static str, places: &'static [P
 
 /// Every way to fill every template.
 pub(super) const ASSEMBLED: &[Assembled] = &[
-    assembled("engine/space.rs", "PRAGMA incremental_vacuum", &[Number("1")]),
+    assembled("engine/sqlite/space.rs", "PRAGMA incremental_vacuum", &[Number("1")]),
     assembled("facts/deployment.rs", "{STORED} WHERE deployment_id", &[]),
     assembled(
         "outbox/claim.rs",

@@ -14,10 +14,11 @@ use crate::domain::failure::{Evaluated, Failure};
 use crate::domain::id::FailureId;
 use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
-use crate::store::engine::schema::{open_to_read, open_to_write};
+use crate::store::engine::open_store::{open_to_read, open_to_write};
 use crate::store::engine::session::Session;
+use crate::store::engine::sql::Db;
+use crate::store::engine::sqlite::plan::assert_searches;
 use crate::store::read::open_now::ranked;
-use crate::store::read::plan::assert_searches;
 use crate::store::state::failure::{Facts, FailureRow};
 use crate::store::{CommitObserver, MAX_BACKLOG, Settings, Store};
 
@@ -77,7 +78,7 @@ fn limits() -> impl Strategy<Value = Limits> {
 }
 
 /// Saves each failure in turn. A failure with an id that was saved before replaces that one.
-async fn saved(folder: &std::path::Path, failures: Vec<Failure>) -> Connection {
+async fn saved(folder: &std::path::Path, failures: Vec<Failure>) -> Db {
     let path = folder.join("store.db");
     let settings = Settings {
         policy: Arc::new(Policy::default()),

@@ -14,8 +14,10 @@ use std::time::Instant;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
-use super::schema::{OpenError, PAGE_BYTES, in_file, open_to_checkpoint};
+use super::open::{PAGE_BYTES, open_to_checkpoint};
 use crate::log_limit::LogLimit;
+use crate::store::engine::open_error::{OpenError, in_file};
+use crate::store::engine::sql::{Db, params};
 
 /// Growth of the WAL after which the thread is woken. Small, so that SQLite soon writes the WAL from its beginning
 /// again: a disk syncs overwritten blocks faster than blocks that make a file longer.
@@ -26,7 +28,7 @@ const WRITER_MOVES_FROM_PAGES: usize = 12 * 1024 * 1024 / PAGE_BYTES as usize;
 const MOST_PASSES: usize = 3;
 
 /// The writer's handle of the thread.
-pub(in crate::store) struct Checkpointer {
+pub(super) struct Checkpointer {
     wal_pages: Arc<AtomicUsize>,
     /// Length of the WAL when the thread was last woken.
     pages_when_woken: usize,
@@ -39,7 +41,7 @@ pub(in crate::store) struct Checkpointer {
 }
 
 /// Starts the thread, and records the WAL's length at each commit of `writer`.
-pub(in crate::store) fn start(path: &Path, writer: &mut Connection) -> Result<Checkpointer, OpenError> {
+pub(super) fn start(path: &Path, writer: &mut Connection) -> Result<Checkpointer, OpenError> {
     let wal_pages = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&wal_pages);
     // Replaces SQLite's automatic checkpoint, which would run in the writer.
@@ -49,7 +51,7 @@ pub(in crate::store) fn start(path: &Path, writer: &mut Connection) -> Result<Ch
     };
     writer.wal_hook(Some(hook)).map_err(in_file(path))?;
     let (wake, woken) = sync_channel(1);
-    let db = open_to_checkpoint(path)?;
+    let db = Db::Sqlite(super::connection::Connection::new(open_to_checkpoint(path)?));
     let is_moving = Arc::new(AtomicBool::new(false));
     let (moving, written) = (Arc::clone(&is_moving), Arc::clone(&wal_pages));
     let run = move || {
@@ -70,7 +72,7 @@ pub(in crate::store) fn start(path: &Path, writer: &mut Connection) -> Result<Ch
 
 impl Checkpointer {
     /// Ends the thread, so that the writer closes the store last. The last close removes the WAL.
-    pub(in crate::store) fn stop(self) {
+    pub(super) fn stop(self) {
         drop(self.wake);
         if self.thread.join().is_err() {
             tracing::error!("the checkpoint thread of the store panicked");
@@ -79,12 +81,12 @@ impl Checkpointer {
 
     /// `true` while the thread moves pages. What can wait is written afterwards, so that the WAL can start from its
     /// beginning again, and the writer need not move pages itself.
-    pub(in crate::store) fn is_moving(&self) -> bool {
+    pub(super) fn is_moving(&self) -> bool {
         self.is_moving.load(Ordering::Relaxed)
     }
 
     /// Wakes the thread, or moves pages itself, if the WAL has grown enough. Called after every turn of the writer.
-    pub(in crate::store) fn keep_up(&mut self, writer: &Connection) {
+    pub(super) fn keep_up(&mut self, writer: &Db) {
         let wal_pages = self.wal_pages.load(Ordering::Relaxed);
         if wal_pages < self.pages_when_woken.max(self.pages_when_helped) {
             // The WAL has started from its beginning again.
@@ -108,8 +110,8 @@ static LINES: LazyLock<LogLimit> = LazyLock::new(LogLimit::default);
 
 /// Moves the pages that can be moved without making anybody wait. Returns the number of pages at the beginning of the WAL
 /// that are moved. `None` after an error.
-pub(super) fn checkpoint(db: &Connection) -> Option<usize> {
-    match db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(2)) {
+pub(super) fn checkpoint(db: &Db) -> Option<usize> {
+    match db.only("PRAGMA wal_checkpoint(PASSIVE)", params![], |row| row.get::<i64>(2)) {
         Ok(moved) => usize::try_from(moved).ok(),
         Err(error) => {
             // Nothing is lost: the pages stay in the WAL, and the next commit or checkpoint will report the error, too.

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::engine::error::DatabaseError;
-use super::engine::schema::{OpenError, PAGE_BYTES, is_store, open_to_read};
+use super::open::{PAGE_BYTES, is_store, open_to_read};
+use crate::store::engine::open_error::OpenError;
+use crate::store::engine::sql;
 
 /// Number of pages that are copied between two reports of the progress.
 const PAGES_AT_ONCE: i32 = 256;
@@ -52,7 +53,7 @@ pub enum BackupError {
     },
     /// The database engine reports an error.
     #[error("cannot copy the store: {0}")]
-    Database(#[from] DatabaseError),
+    Database(#[from] sql::Error),
     /// The copy differs from the store.
     #[error("the copy is damaged, and was removed: {0}")]
     Damaged(String),
@@ -85,7 +86,7 @@ pub fn backup(
     };
     let written = |error| BackupError::Write { path: folder.to_owned(), error };
     let copy = Unfinished::begin(file, folder)?;
-    copy_to(&source, &copy.path, &mut progress).map_err(DatabaseError::from)?;
+    copy_to(&source, &copy.path, &mut progress).map_err(sql::Error::from)?;
     let summary = check(&source, &copy.path)?;
     copy.file.sync_all().map_err(written)?;
     rotate(file, keep).map_err(written)?;
@@ -201,7 +202,7 @@ fn check(source: &Connection, copy: &Path) -> Result<BackupSummary, BackupError>
         let integrity: String = copy.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
         Ok((expected, counts(&copy)?, integrity))
     })()
-    .map_err(|error: rusqlite::Error| DatabaseError::from(error))?;
+    .map_err(|error: rusqlite::Error| sql::Error::from(error))?;
     if integrity != "ok" {
         return Err(BackupError::Damaged(integrity));
     }

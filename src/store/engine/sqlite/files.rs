@@ -12,7 +12,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::schema::OpenError;
+use crate::store::engine::open_error::OpenError;
 
 /// Only the owner may read the store: it has titles of incidents and requests to backends.
 const MODE: u32 = 0o600;
@@ -51,11 +51,11 @@ impl FileId {
 /// Lock of a store for writing. One process can hold it at a time. It is released when this value is dropped or the
 /// process ends.
 #[derive(Debug)]
-pub(in crate::store) struct Lock(FileId);
+pub(super) struct Lock(FileId);
 
 impl Lock {
     /// Takes the lock, before SQLite opens the file. Creates the file if there is none.
-    pub(in crate::store) fn take(path: &Path) -> Result<Self, OpenError> {
+    pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         let failed = |error: io::Error| match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 OpenError::ReadOnly { path: path.to_owned() }
@@ -136,13 +136,13 @@ fn log_new(path: &Path) {
 
 /// The files of an open store, to notice that one was moved, removed or replaced. Data written after that is lost when
 /// the process ends, or is in a file under another name.
-pub(in crate::store) struct Files {
+pub(super) struct Files {
     known: Vec<(PathBuf, FileId)>,
 }
 
 impl Files {
     /// The files of a store that was just opened.
-    pub(in crate::store) fn of(path: &Path) -> io::Result<Self> {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
         // SQLite puts the other files beside the file that a symbolic link points to.
         let real = fs::canonicalize(path)?;
         let beside = |suffix: &str| {
@@ -160,7 +160,7 @@ impl Files {
     }
 
     /// The first file that was moved, removed or replaced. A file that cannot be examined counts as unchanged.
-    pub(in crate::store) fn moved(&self) -> Option<&Path> {
+    pub(super) fn moved(&self) -> Option<&Path> {
         let is_moved = |(path, id): &&(PathBuf, FileId)| FileId::at(path).is_ok_and(|now| now != Some(*id));
         self.known.iter().find(is_moved).map(|(path, _)| path.as_path())
     }

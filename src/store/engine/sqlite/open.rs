@@ -1,23 +1,19 @@
-//! Opening the store: settings, migrations, and files that are refused.
+//! Opening a store: settings, migrations, and files that are refused.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::error::DatabaseError;
-use super::migrations::MIGRATIONS;
-
-/// Number of the newest schema. A store has it once this version of the program has opened it for writing.
-#[expect(clippy::cast_possible_truncation, reason = "there are a handful of them")]
-pub const SCHEMA: u32 = MIGRATIONS.len() as u32;
+use super::migrations::{MIGRATIONS, SCHEMA};
+use crate::store::engine::open_error::{OpenError, in_file};
 
 /// SQLite 3.51.3: older ones can corrupt a WAL that two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// A page holds several bodies, so that a group of events is a few large writes instead of many small ones.
-pub(in crate::store) const PAGE_BYTES: u32 = 8 * 1024;
+pub(super) const PAGE_BYTES: u32 = 8 * 1024;
 
 /// The writer's page cache. Small, because the operating system caches the file as well.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
@@ -33,104 +29,8 @@ const STATEMENTS: usize = 512;
 /// Longest wait of a connection for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reason why a store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file cannot be opened, or is not an SQLite file.
-    #[error("cannot open the store {path}: {error}", path = path.display())]
-    Database {
-        /// The file.
-        path: PathBuf,
-        /// Error of the database.
-        error: DatabaseError,
-    },
-    /// The store can be read but not written.
-    #[error(
-        "the store {path} could not be opened for writing, only for reading: may this user write to it?",
-        path = path.display()
-    )]
-    ReadOnly {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The store cannot be switched to a write-ahead log.
-    #[error(
-        "the store {path} could not be switched to a write-ahead log and stays in SQLite's journal mode {mode:?}: \
-         start again; if that does not help, move it to a local file system",
-        path = path.display()
-    )]
-    NoWal {
-        /// The file.
-        path: PathBuf,
-        /// The journal mode that the store has.
-        mode: String,
-    },
-    /// A later version of the program has written the store.
-    #[error(
-        "the store {path} has schema {found}, and this version of pagerduty-dora knows schemas up to {known}: \
-         install the version that wrote it, or restore a backup",
-        path = path.display()
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its schema.
-        found: u32,
-        /// The newest schema known here.
-        known: u32,
-    },
-    /// Another process has the store open for writing.
-    #[error(
-        "the store {path} is in use by another process: is a pagerduty-dora running on it already, perhaps under another name \
-         of the file?",
-        path = path.display()
-    )]
-    InUse {
-        /// The file.
-        path: PathBuf,
-    },
-    /// There is no such file.
-    #[error("there is no store at {path}: `pagerduty-dora serve` creates it; is --config the right one?", path = path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file exists but has no schema yet.
-    #[error("the store {path} is empty: run `pagerduty-dora serve` once to set it up", path = path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is a database of another program.
-    #[error(
-        "{path} is a database of another program and was not changed: set store.path to a file of its own",
-        path = path.display()
-    )]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The linked version of SQLite is not safe.
-    #[error("SQLite {0} can corrupt a store; 3.51.3 or later is needed")]
-    UnsafeSqlite(&'static str),
-    /// The file cannot be opened, created or locked.
-    #[error(
-        "cannot open the store {path}: {error}: does its folder exist, and may this user write there?",
-        path = path.display()
-    )]
-    NoFile {
-        /// The file.
-        path: PathBuf,
-        /// Error of the system.
-        error: std::io::Error,
-    },
-    /// A thread could not be started.
-    #[error("cannot start a thread of the store")]
-    NoThread(#[from] std::io::Error),
-}
-
 /// Opens the store for writing, creating and migrating it as needed.
-pub(in crate::store) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
+pub(in crate::store::engine) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     let version = rusqlite::version_number();
     if version < OLDEST_SQLITE {
         return Err(OpenError::UnsafeSqlite(rusqlite::version()));
@@ -152,7 +52,7 @@ pub(in crate::store) fn open_to_write(path: &Path) -> Result<Connection, OpenErr
 }
 
 /// Opens an existing store for reading only.
-pub(in crate::store) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
+pub(in crate::store::engine) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing { path: path.to_owned() });
     }
@@ -162,7 +62,7 @@ pub(in crate::store) fn open_to_read(path: &Path) -> Result<Connection, OpenErro
         db.pragma_update(None, "query_only", true)?;
         db.pragma_update(None, "cache_size", -i64::from(READER_CACHE_KIB))?;
         db.set_prepared_statement_cache_capacity(STATEMENTS);
-        Ok((schema_version(&db)?, is_foreign(&db)?))
+        Ok::<_, rusqlite::Error>((schema_version(&db)?, is_foreign(&db)?))
     })()
     .map_err(in_file(path))?;
     match found {
@@ -174,7 +74,7 @@ pub(in crate::store) fn open_to_read(path: &Path) -> Result<Connection, OpenErro
 }
 
 /// Opens a connection for checkpoints only.
-pub(in crate::store) fn open_to_checkpoint(path: &Path) -> Result<Connection, OpenError> {
+pub(super) fn open_to_checkpoint(path: &Path) -> Result<Connection, OpenError> {
     let db = open_writable(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     db.pragma_update(None, "synchronous", "FULL").map_err(in_file(path))?;
     Ok(db)
@@ -198,10 +98,6 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     // plan. The plans here do not depend on values.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(in_file(path))?;
     Ok(db)
-}
-
-pub(in crate::store) fn in_file(path: &Path) -> impl Fn(rusqlite::Error) -> OpenError {
-    move |error| OpenError::Database { path: path.to_owned(), error: error.into() }
 }
 
 /// Sets up the writer's connection. `Ok(Err(mode))` if the store stays in this journal mode instead of WAL.
@@ -256,7 +152,7 @@ fn schema_version(db: &Connection) -> rusqlite::Result<u32> {
 }
 
 /// `true` if the file is a store of this program, of any schema version.
-pub(in crate::store) fn is_store(path: &Path) -> bool {
+pub(super) fn is_store(path: &Path) -> bool {
     let db = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
     db.is_some_and(|db| {
         schema_version(&db).is_ok_and(|version| version > 0) && is_foreign(&db).is_ok_and(|is| !is)

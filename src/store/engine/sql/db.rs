@@ -1,0 +1,154 @@
+//! Connections to the store.
+
+use std::convert::Infallible;
+use std::ops::Deref;
+use std::path::Path;
+
+use super::error::{Error, Result};
+use super::param::Param;
+use super::row::Row;
+use crate::store::engine::sqlite::connection::Connection;
+
+/// A connection to the store. Each statement is prepared once and kept.
+pub(in crate::store) enum Db {
+    /// Connection to a file of SQLite.
+    Sqlite(Connection),
+}
+
+impl Db {
+    /// Reads the first row. `None` if there is none.
+    #[inline]
+    pub(in crate::store) fn one<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        match self {
+            Self::Sqlite(db) => db.one(sql, params, read),
+        }
+    }
+
+    /// Reads the first row of a statement that always has one, such as a count.
+    #[inline]
+    pub(in crate::store) fn only<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.one(sql, params, read)?.ok_or_else(Error::no_row)
+    }
+
+    /// Reads all rows.
+    #[inline]
+    pub(in crate::store) fn all<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        self.each(sql, params, |row| {
+            all.push(read(row)?);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Calls `read` with each row.
+    #[inline]
+    pub(in crate::store) fn each(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.find(sql, params, |row| read(row).map(|()| None::<Infallible>)).map(drop)
+    }
+
+    /// Calls `read` with each row until it returns a value, and returns that. `None` if there are no more rows.
+    #[inline]
+    pub(in crate::store) fn find<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        read: impl FnMut(&Row<'_>) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        match self {
+            Self::Sqlite(db) => db.find(sql, params, read),
+        }
+    }
+
+    /// Runs a statement, and returns how many rows it changed.
+    #[inline]
+    pub(in crate::store) fn run(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
+        match self {
+            Self::Sqlite(db) => db.run(sql, params),
+        }
+    }
+
+    /// Inserts a row into a table with numbered rows, and returns its number. `None` if the row exists already.
+    #[inline]
+    pub(in crate::store) fn insert(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<i64>> {
+        match self {
+            Self::Sqlite(db) => db.insert(sql, params),
+        }
+    }
+
+    /// Begins to read one state of the store, which writes of others do not change.
+    pub(in crate::store) fn snapshot(&mut self) -> Result<Snapshot<'_>> {
+        match self {
+            Self::Sqlite(db) => db.begin_reading()?,
+        }
+        Ok(Snapshot { db: self })
+    }
+
+    /// Undoes the open transaction. `false` if that fails. Without a transaction there is nothing to do.
+    pub(in crate::store) fn roll_back(&self) -> bool {
+        match self {
+            Self::Sqlite(db) => db.roll_back(),
+        }
+    }
+
+    /// Gives a part of the store's free space back. `Some(())` once nothing is left to give back.
+    pub(in crate::store) fn give_back_space(&self) -> Result<Option<()>> {
+        match self {
+            Self::Sqlite(db) => db.give_back_space(),
+        }
+    }
+
+    /// The store's file on this host. `None` if it has none.
+    pub(in crate::store) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(db) => db.file(),
+        }
+    }
+
+    /// Closes the connection.
+    pub(in crate::store) fn close(self) -> Result<()> {
+        match self {
+            Self::Sqlite(db) => db.close(),
+        }
+    }
+}
+
+/// A connection that reads one state of the store.
+pub(in crate::store) struct Snapshot<'a> {
+    db: &'a mut Db,
+}
+
+impl Deref for Snapshot<'_> {
+    type Target = Db;
+
+    fn deref(&self) -> &Db {
+        self.db
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // If this fails, the next snapshot cannot begin, and reports an error.
+        self.db.roll_back();
+    }
+}

@@ -1,0 +1,64 @@
+//! Errors of the database, without the types of an engine.
+
+use std::fmt;
+
+/// Result of a statement, or of reading a row.
+pub(in crate::store) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Error of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    message: String,
+    kind: ErrorKind,
+}
+
+/// Consequence of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum ErrorKind {
+    /// The statement failed, and its transaction can be rolled back: a full disk, a broken rule of a table.
+    Refused,
+    /// Another process held a lock for too long. A retry may work in a moment.
+    Busy,
+    /// A stored value has another type than its column, or is a word that this program never writes.
+    Damaged,
+    /// The state of the store is unknown until it is opened again.
+    InDoubt,
+}
+
+impl Error {
+    /// An error of this kind.
+    #[cold]
+    pub(in crate::store) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { message: message.into(), kind }
+    }
+
+    /// A stored value cannot be read, or a row is missing that has to be there.
+    #[cold]
+    pub(in crate::store) fn damaged(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Damaged, message)
+    }
+
+    /// A row is missing that has to be there.
+    #[cold]
+    pub(in crate::store) fn no_row() -> Self {
+        Self::damaged("Query returned no rows")
+    }
+
+    /// `true` if a retry may work in a moment.
+    pub const fn is_busy(&self) -> bool {
+        matches!(self.kind, ErrorKind::Busy)
+    }
+
+    /// `true` if the state of the store is unknown until it is opened again.
+    pub(in crate::store) const fn is_in_doubt(&self) -> bool {
+        matches!(self.kind, ErrorKind::InDoubt)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
