@@ -51,9 +51,11 @@ pub(super) fn reasons(
     Some(if whole.is_empty() { table } else { [&whole, "\n", &table].concat() })
 }
 
-/// Type of an event, with a remark if it was read from an API and no webhook told it.
+/// Type of an event and the state in it, with a remark if it was read from an API and no webhook told it.
 pub(super) fn event_with_origin(event: &ReceivedEvent, was_read: bool) -> String {
-    if was_read { format!("{} (read, no webhook)", event.event_type) } else { event.event_type.clone() }
+    let state = event.state.map_or_else(String::new, |state| format!(": {}", state.in_words()));
+    let remark = if was_read { " (read, no webhook)" } else { "" };
+    format!("{}{state}{remark}", event.event_type)
 }
 
 /// Table of the events about a failure or a deployment. `event_type` gives the type, perhaps with a remark.

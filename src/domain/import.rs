@@ -56,7 +56,7 @@ pub struct ImportCounts {
     pub added: usize,
     /// Those that differ from what an earlier import stored.
     pub changed: usize,
-    /// Those that are here already: unchanged, or stored by a webhook or the event API.
+    /// Records that are here already: unchanged, or stored by a webhook or the event API.
     pub kept: usize,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::timestamp::Timestamp;
 
-/// What is to be told, and the progress of the earlier steps.
+/// Order to tell backends again, with the progress of the earlier steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TellOrder {
     /// Failures and deployments that ended then or later. Open failures, too, if a backend takes them.
@@ -25,7 +25,7 @@ pub struct TellOrder {
 pub struct TellPlace {
     /// Its subjects.
     pub part: TellPart,
-    /// Those after this time. `None`: all.
+    /// Subjects after this time. `None`: all.
     pub at: Option<Timestamp>,
     /// Of those with this time, only the ones after this row.
     pub after: i64,

@@ -195,7 +195,7 @@ impl Import {
 }
 
 /// The records of a slice that the last one did not have, and those that cannot be read, by their names, with the reasons.
-/// Those without an id are never taken for each other.
+/// Records without an id are never taken for each other.
 fn new_records<T>(
     listed: Vec<Value>,
     last: &HashSet<String>,

@@ -124,7 +124,7 @@ async fn requests_are_counted_and_a_refused_key_is_shown() {
     daemon.events_api("POST", "/deployment", &deployment).await;
     let page = daemon.get("/").await.body;
     assert!(
-        !page.contains("A request was refused") && page.contains("The last deployment finished"),
+        !page.contains("A request was refused") && page.contains("The last request was accepted"),
         "{page}"
     );
 }

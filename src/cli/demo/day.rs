@@ -174,7 +174,7 @@ impl<'a> Day<'a> {
         let last = failures.first().context("there is no failure")?;
         let (incident, cause) = (last.failure.incident.as_deref(), last.failure.deployment.as_deref());
         let cause = cause.context("the last failure is linked to no deployment")?;
-        let incident = incident.unwrap_or_default();
+        let incident = incident.context("the last failure has no incident")?;
         print_out(format_args!("  {incident} was caused by {cause}"));
         let mark = if datadog.mark_of(cause)? { "a change failure" } else { "no change failure" };
         print_out(format_args!("  told Datadog: {cause} is {mark}"));

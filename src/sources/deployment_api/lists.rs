@@ -71,7 +71,7 @@ impl ApiClient {
 /// Deployments of a list.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::sources) struct Deployments {
-    /// Those with a number.
+    /// The entries with a number.
     pub(in crate::sources) by_number: BTreeMap<u64, Value>,
     /// Number of those without one. Nothing can be told about them.
     pub(in crate::sources) without_number: usize,
@@ -89,7 +89,7 @@ impl Extend<Value> for Deployments {
 }
 
 impl Deployments {
-    /// Those without a number, in words.
+    /// The entries without a number, in words.
     pub(in crate::sources) fn left_out(&self) -> Option<String> {
         (self.without_number > 0)
             .then(|| format!("listed deployments without a number: {}", self.without_number))
