@@ -9,12 +9,14 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::domain::address::{text_without_credentials, without_credentials};
+use crate::domain::commit::is_full_sha;
 use crate::domain::deployment::Deployment;
 use crate::domain::id::{DeploymentId, FailureId};
 use crate::domain::import::IMPORTED;
 use crate::domain::name::name;
 use crate::domain::policy::Policy;
 use crate::domain::submission::Submission;
+use crate::domain::text_limits::fitting_name;
 use crate::domain::timestamp::Timestamp;
 
 #[derive(Deserialize)]
@@ -61,11 +63,11 @@ pub fn failure(record: Value, policy: &Policy, now: Timestamp) -> Result<Submiss
     let (commit_sha, repository_url) = attributes.git();
     let mut services = Vec::new();
     for service in attributes.services.iter().flatten().chain(&attributes.service) {
-        if let Some(service) = text(Some(service)).filter(|service| !services.contains(service)) {
+        if let Some(service) = named(Some(service)).filter(|service| !services.contains(service)) {
             services.push(service);
         }
     }
-    let team = text(attributes.team.as_ref());
+    let team = named(attributes.team.as_ref());
     if services.is_empty() && team.is_none() {
         return Err("it has neither a service nor a team".to_owned());
     }
@@ -73,12 +75,12 @@ pub fn failure(record: Value, policy: &Policy, now: Timestamp) -> Result<Submiss
         id: FailureId::parse(&valid_id(&id)).ok_or("its id cannot be used")?,
         services,
         team,
-        env: text(attributes.env.as_ref()).unwrap_or_else(|| policy.default_env.clone()),
+        env: named(attributes.env.as_ref()).unwrap_or_else(|| policy.default_env.clone()),
         started_at,
         finished_at,
         name: text(attributes.name.as_ref()),
-        severity: text(attributes.severity.as_ref()),
-        version: text(attributes.version.as_ref()),
+        severity: named(attributes.severity.as_ref()),
+        version: named(attributes.version.as_ref()),
         commit_sha,
         repository_url,
         tags: attributes.tags(),
@@ -94,16 +96,17 @@ pub fn deployment(record: Value, policy: &Policy) -> Result<Deployment, String> 
     let Listed { id, attributes } = listed(record)?;
     let (started_at, finished_at) = attributes.times()?;
     let (commit_sha, repository_url) = attributes.git();
-    let named = attributes.service.as_ref().or_else(|| attributes.services.as_ref()?.first());
-    let service = text(named).ok_or("it has no service")?;
-    let team = text(attributes.team.as_ref()).or_else(|| policy.team_of_service(&service).map(str::to_owned));
+    let first = attributes.service.as_ref().or_else(|| attributes.services.as_ref()?.first());
+    let service = named(first).ok_or("it has no service")?;
+    let team =
+        named(attributes.team.as_ref()).or_else(|| policy.team_of_service(&service).map(str::to_owned));
     Ok(Deployment {
         id: DeploymentId::parse(&valid_id(&id)).ok_or("its id cannot be used")?,
         team,
-        env: text(attributes.env.as_ref()).unwrap_or_else(|| policy.default_env.clone()),
+        env: named(attributes.env.as_ref()).unwrap_or_else(|| policy.default_env.clone()),
         started_at,
         finished_at: finished_at.unwrap_or(started_at).max(started_at),
-        version: text(attributes.version.as_ref()),
+        version: named(attributes.version.as_ref()),
         commit_sha,
         repository_url,
         tags: attributes.tags(),
@@ -118,6 +121,11 @@ fn listed(record: Value) -> Result<Listed, String> {
 /// A text without blanks around it and without credentials.
 fn text(text: Option<&String>) -> Option<String> {
     name(text?).map(|name| text_without_credentials(name).into_owned())
+}
+
+/// A name by which failures or deployments are found. Nobody can correct it at Datadog, so it is made to fit.
+fn named(name: Option<&String>) -> Option<String> {
+    text(name).map(|name| fitting_name(&name).into_owned())
 }
 
 /// The id itself, if it has the form of an id here, else one that is made of it. Datadog's oldest ids are shorter.
@@ -147,11 +155,10 @@ impl ListedAttributes {
     /// Full commit, and URL of its repository.
     fn git(&self) -> (Option<String>, Option<String>) {
         let Some(git) = &self.git else { return (None, None) };
-        let is_full = |sha: &&String| sha.len() >= 40 && sha.bytes().all(|byte| byte.is_ascii_hexdigit());
         let url =
             git.repository_url.as_deref().and_then(name).map(|url| without_credentials(url).into_owned());
         let of_id = || git.repository_id.as_deref().and_then(name).map(|id| format!("https://{id}"));
-        (git.commit_sha.as_ref().filter(is_full).cloned(), url.or_else(of_id))
+        (git.commit_sha.clone().filter(|sha| is_full_sha(sha)), url.or_else(of_id))
     }
 
     fn tags(&self) -> BTreeSet<String> {
@@ -193,6 +200,25 @@ mod tests {
             "git": { "commit_sha": "66adc93", "repository_url": "https://ci:secret@github.com/o/r" },
         } });
         insta::assert_debug_snapshot!(deployment(record, &policy()).unwrap());
+    }
+
+    #[test]
+    fn names_are_made_to_fit() {
+        let long = "x".repeat(800);
+        let record = json!({ "id": "2775a2d3-6c28-4934-ae60", "attributes": {
+            "service": "a\0b", "services": ["c\td", &long], "team": &long, "env": "e\nf", "severity": "g\0h",
+            "version": &long, "name": &long, "started_at": "2026-08-31T14:26:14Z",
+            "git": { "commit_sha": "a".repeat(129) } } });
+        let failed = failure(record.clone(), &policy(), now()).unwrap();
+        assert_eq!(
+            (&*failed.services[0], failed.services[1].len(), &*failed.services[2]),
+            ("c d", 768, "a b")
+        );
+        assert_eq!((failed.env.as_str(), failed.severity.as_deref()), ("e f", Some("g h")));
+        assert_eq!((failed.name, failed.commit_sha), (Some(long), None));
+        let deployed = deployment(record, &policy()).unwrap();
+        assert_eq!((deployed.service.as_str(), deployed.env.as_str()), ("a b", "e f"));
+        assert_eq!([deployed.team, deployed.version].map(|name| name.unwrap().len()), [768; 2]);
     }
 
     #[test]

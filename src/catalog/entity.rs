@@ -7,6 +7,7 @@ use crate::domain::address::text_without_credentials;
 use crate::domain::catalog::Entity;
 use crate::domain::name::trimmed;
 use crate::domain::pagerduty_ref::PagerDutyRef;
+use crate::domain::text_limits::fitting_name;
 
 /// Service, and the line (from 1) of its name.
 pub(super) type PlacedEntity = (u64, Entity);
@@ -145,7 +146,7 @@ impl EntityFormat {
             Self::Definition | Self::Entity => pagerduty_in_integrations(document)?,
             Self::Component => annotation(document)?,
         };
-        let pagerduty = pagerduty.and_then(|text| name(&text)).map(PagerDutyRef::from);
+        let pagerduty = pagerduty.and_then(|text| visible(&text)).map(PagerDutyRef::from);
         Ok(Some((line, Entity { service, team, pagerduty })))
     }
 }
@@ -213,8 +214,13 @@ fn texts(parent: NodeRef<'_>, key: &str) -> Result<Option<String>, Mistake> {
     Ok(Some(texts?.join(",")))
 }
 
-/// A name without the blanks around it and without the credentials of an address. `None` if nothing is left.
+/// The name of a service or a team, as [`visible`] reads it, made to fit.
 fn name(text: &str) -> Option<String> {
+    visible(text).map(|name| fitting_name(&name).into_owned())
+}
+
+/// A text without the blanks around it and without the credentials of an address. `None` if nothing is left.
+fn visible(text: &str) -> Option<String> {
     Some(text_without_credentials(trimmed(text)).into_owned()).filter(|text| !text.is_empty())
 }
 

@@ -1,6 +1,7 @@
 //! `[[service]]`: services, team, env, repository and tags for a PagerDuty service.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use toml::Spanned;
 
 use super::findings::Findings;
 use super::list::List;
-use super::value::{Name, RepositoryUrl};
+use super::value::{Name, RepositoryUrl, name_of_any_length, read_from_text};
 use crate::domain::pagerduty_ref::PagerDutyRef;
 use crate::domain::policy::ServiceEntry;
 
@@ -16,7 +17,7 @@ use crate::domain::policy::ServiceEntry;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceSection {
-    pagerduty: Spanned<Name>,
+    pagerduty: Spanned<PagerDutyServices>,
     #[serde(default, skip_serializing_if = "List::is_left_out")]
     services: List<Name>,
     team: Option<Name>,
@@ -24,6 +25,27 @@ pub struct ServiceSection {
     repository_url: Option<RepositoryUrl>,
     #[serde(default, skip_serializing_if = "List::is_left_out")]
     tags: List<Name>,
+}
+
+/// One PagerDuty service or several of them, by ids, by an exact name or by URLs. So it may be longer than a [`Name`].
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+struct PagerDutyServices(String);
+
+read_from_text!(PagerDutyServices);
+
+impl TryFrom<String> for PagerDutyServices {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        name_of_any_length(&text).map(Self)
+    }
+}
+
+impl fmt::Debug for PagerDutyServices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl ServiceSection {
@@ -34,7 +56,7 @@ impl ServiceSection {
 
     /// PagerDuty service that the entry names.
     fn pagerduty(&self) -> PagerDutyRef {
-        PagerDutyRef::parse(self.pagerduty.get_ref().as_str())
+        PagerDutyRef::parse(&self.pagerduty.get_ref().0)
     }
 
     /// Checks that no service is listed twice, because a failure would count for it twice.
@@ -102,5 +124,17 @@ pub(super) fn warn(entries: &[ServiceSection], findings: &mut Findings<'_>) {
                 format!("{name:?} never matches: other entries name each of its services and come first");
             findings.at(entry.pagerduty.span(), message);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_may_name_many_services() {
+        let addresses = ["https://acme.pagerduty.com/service-directory/PSVC001"; 50].join(", ");
+        let section: ServiceSection = toml::from_str(&format!("pagerduty = \"{addresses}\"")).unwrap();
+        assert_eq!(section.to_domain().pagerduty.as_str(), addresses);
     }
 }

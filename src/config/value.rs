@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::name::{name, trimmed};
+use crate::domain::text_limits::LONGEST_NAME;
 
 /// Reads a text as a value. An error has the place of the text itself, also within a list.
 pub(super) fn text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -174,6 +175,9 @@ bounded_durations! {
 const BLANK: &str = "is blank: write a name, or leave it out";
 pub(super) const CONTROL: &str = "holds a control character, such as a tab or a line end: remove it";
 
+/// The number is [`LONGEST_NAME`].
+const TOO_LONG: &str = "is longer than 768 bytes: write a shorter name";
+
 /// Name that is not blank and holds no control characters. Blanks around it, and credentials if it is an address, are
 /// removed.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -201,18 +205,24 @@ impl TryFrom<String> for Name {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let name = trimmed(&text);
-        if name.is_empty() {
-            return Err(BLANK);
+        let name = name_of_any_length(&text)?;
+        if name.len() > LONGEST_NAME {
+            return Err(TOO_LONG);
         }
-        if name.chars().any(char::is_control) {
-            return Err(CONTROL);
-        }
-        if name == "*" {
-            return Err("is not a pattern: names are compared exactly; to match all, leave the key out");
-        }
-        Ok(Self(Cow::Owned(text_without_credentials(name).into_owned())))
+        Ok(Self(Cow::Owned(name)))
     }
+}
+
+/// Reads a [`Name`] without its limit.
+pub(super) fn name_of_any_length(text: &str) -> Result<String, &'static str> {
+    let name = name(text).ok_or(BLANK)?;
+    if name.chars().any(char::is_control) {
+        return Err(CONTROL);
+    }
+    if name == "*" {
+        return Err("is not a pattern: names are compared exactly; to match all, leave the key out");
+    }
+    Ok(text_without_credentials(name).into_owned())
 }
 
 impl From<Name> for String {
@@ -330,5 +340,19 @@ impl TryFrom<String> for TimeZoneName {
 impl From<TimeZoneName> for String {
     fn from(zone: TimeZoneName) -> Self {
         zone.name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_the_length_of_stored_names() {
+        let name = |length| Name::try_from("x".repeat(length));
+        assert!(name(LONGEST_NAME).is_ok());
+        assert_eq!(name(LONGEST_NAME + 1).unwrap_err(), TOO_LONG);
+        assert!(TOO_LONG.contains(&format!(" {LONGEST_NAME} bytes")));
+        assert_eq!(Name::try_from("a\0b".to_owned()).unwrap_err(), CONTROL);
     }
 }

@@ -5,6 +5,7 @@ use super::event::Reference;
 use super::name::trimmed;
 use super::pagerduty_ref::id_in_address;
 use super::policy::{Policy, ServiceEntry};
+use super::text_limits::fitting_name;
 
 /// Services, team and env that a failure counts for, and the steps of rule 9 that found the services and the team.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -140,7 +141,8 @@ fn catalog_team(
 
 fn of_pagerduty(service: Option<&Reference>, team: Option<&Reference>) -> AttributionFacts {
     let known = |text: Option<&String>| {
-        text.map(|text| trimmed(text)).filter(|text| !text.is_empty()).map(str::to_owned)
+        let known = text.map(|text| trimmed(text)).filter(|text| !text.is_empty());
+        known.map(|text| fitting_name(text).into_owned())
     };
     let name =
         |reference: &Reference| known(reference.name.as_ref()).or_else(|| known(reference.id.as_ref()));
@@ -302,6 +304,10 @@ mod tests {
             assert_eq!(found(pagerduty, &checkout()), ["checkout"], "{pagerduty}");
         }
         assert_eq!(found("other", &blanks), ["Checkout API"]);
+        let odd = Reference { name: Some("Checkout\tAPI\0!".into()), ..checkout() };
+        assert_eq!(found("other", &odd), ["Checkout API !"]);
+        let long = Reference { id: Some("x".repeat(769)), ..Reference::default() };
+        assert_eq!(found("other", &long)[0].len(), 768);
         let nameless = Reference { name: Some(" ".into()), ..checkout() };
         assert_eq!(found("other", &nameless), ["PSVC001"]);
     }

@@ -13,6 +13,7 @@ use super::name::name;
 use super::policy::Policy;
 use super::repository_address::is_same_repository;
 use super::rule::RuleAction;
+use super::text_limits::fitting_name;
 
 /// Decision about a deployment, and the table that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,7 +174,7 @@ impl Decision<'_> {
             None => (None, None),
         };
         let version = table.and_then(|table| table.version.as_ref()?.fill(&self.groups, facts).ok());
-        let version = version.as_deref().and_then(name).map(str::to_owned);
+        let version = version.as_deref().and_then(fitting);
         let is_one = services.len() == 1;
         let deployment = |service: String| Deployment {
             id: if is_one { self.id.as_deployment().clone() } else { self.id.of_service(&service) },
@@ -204,8 +205,8 @@ impl Decision<'_> {
         }
         if services.is_empty() {
             let repository = self.facts.repository.as_deref();
-            let last = repository.and_then(|repository| name(repository.rsplit('/').next()?));
-            services.push(last.ok_or(NotCounted::NoRepository)?.to_owned());
+            let last = repository.and_then(|repository| repository.rsplit('/').next());
+            services.push(last.and_then(fitting).ok_or(NotCounted::NoRepository)?);
         }
         let mut seen = BTreeSet::new();
         services.retain(|service| seen.insert(service.clone()));
@@ -231,8 +232,13 @@ impl Decision<'_> {
         let filled = template.fill(&self.groups, self.facts).map_err(|placeholder| {
             NotCounted::EmptyPlaceholder { table: table.name.clone(), key, placeholder }
         })?;
-        Ok(name(&filled).map(str::to_owned))
+        Ok(fitting(&filled))
     }
+}
+
+/// A name as it is stored. `None` if it is blank.
+fn fitting(text: &str) -> Option<String> {
+    name(text).map(|name| fitting_name(name).into_owned())
 }
 
 #[cfg(test)]

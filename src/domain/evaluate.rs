@@ -12,6 +12,7 @@ use super::merge::{Group, MergeEffect, Merges};
 use super::open_period::pauses;
 use super::policy::{Policy, Reopened, Start, WhichService};
 use super::rule::{RuleInput, RuleVerdict, Ruling};
+use super::text_limits::fitting_name;
 use super::timestamp::Timestamp;
 
 /// Evaluates the incidents of a merge group. Incidents that no event shows are left out.
@@ -226,7 +227,10 @@ impl<'a> IncidentEvaluation<'a> {
             services: self.attribution.services.clone(),
             team: self.attribution.team.clone(),
             env: self.attribution.env.clone(),
-            severity: priority.map(|name| policy.severity_of(name).unwrap_or(name).clone()),
+            severity: priority.map(|name| match policy.severity_of(name) {
+                Some(severity) => severity.clone(),
+                None => fitting_name(name).into_owned(),
+            }),
             priority: priority.cloned(),
             urgency: history.latest(|facts| facts.urgency.as_ref()).cloned(),
             attribution: self.attribution.step.to_owned(),

@@ -58,6 +58,7 @@ pub mod statistics;
 pub mod submission;
 pub mod surrogates;
 pub mod tell;
+pub mod text_limits;
 pub mod timestamp;
 pub mod user_time;
 pub mod zoned_time;

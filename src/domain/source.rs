@@ -3,6 +3,7 @@
 use super::event::{Event, Heading};
 use super::id::{IncidentId, SOURCE_SEPARATOR};
 use super::source_name::SourceName;
+use super::text_limits::{check_id, on_one_line};
 
 /// A source: its name, and the functions that read its bodies once their signatures are verified.
 #[derive(Debug)]
@@ -15,9 +16,23 @@ pub struct Source {
     /// Name of the source for people: `PagerDuty`.
     pub title: &'static str,
     /// Reads the fields of a body that are needed to store it. The error says why the body was not understood.
+    /// [`Self::storable_heading`] calls it.
     pub heading: fn(&[u8]) -> Result<Heading, String>,
     /// Reads the whole event in a body that was understood before. `None` if the body is damaged.
     pub parse: fn(&[u8]) -> Option<Event>,
+}
+
+impl Source {
+    /// Reads the fields of a body that are needed to store it, and checks the id and the type of the event.
+    ///
+    /// # Errors
+    /// The reason why the body is not understood, on one line.
+    pub fn storable_heading(&self, body: &[u8]) -> Result<Heading, String> {
+        let heading = (self.heading)(body).map_err(on_one_line)?;
+        check_id(&heading.id).map_err(|unfit| format!("the event's id {unfit}"))?;
+        check_id(&heading.event_type).map_err(|unfit| format!("the event's type {unfit}"))?;
+        Ok(heading)
+    }
 }
 
 /// Every source that the program knows.
@@ -102,6 +117,33 @@ mod tests {
 
     fn no_event(_: &[u8]) -> Option<Event> {
         None
+    }
+
+    #[test]
+    fn the_id_and_the_type_of_an_event_have_limits() {
+        // The body is the id and the type.
+        let heading = |body: &[u8]| {
+            let (id, event_type) = str::from_utf8(body).unwrap().split_once(' ').unwrap();
+            Ok(Heading {
+                id: id.to_owned(),
+                event_type: event_type.to_owned().into(),
+                occurred_at: None,
+                subject: None,
+                has_placeholder_time: false,
+                is_test: false,
+            })
+        };
+        let source = Source { heading, ..source("first") };
+        let longest = "x".repeat(512);
+        let error = |body: String| source.storable_heading(body.as_bytes()).unwrap_err();
+        assert!(source.storable_heading(format!("{longest} {longest}").as_bytes()).is_ok());
+        assert_eq!(error(format!("{longest}x a")), "the event's id is longer than 512 bytes");
+        assert_eq!(error(format!("a {longest}x")), "the event's type is longer than 512 bytes");
+        let control = "holds a control character, such as a tab or a line end";
+        assert_eq!(error("a\0 b".to_owned()), format!("the event's id {control}"));
+        assert_eq!(error("a b\n".to_owned()), format!("the event's type {control}"));
+        let unreadable = Source { heading: |_| Err("unreadable\0".to_owned()), ..source };
+        assert_eq!(unreadable.storable_heading(b""), Err("unreadable ".to_owned()));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::deployment_history::DeploymentHistory;
 use super::deployment_outcome::{DeploymentOutcome, decide};
 use super::id::SourceDeploymentId;
 use super::policy::Policy;
+use super::text_limits::{fitting_name, on_one_line};
 use super::timestamp::Timestamp;
 
 /// Env of a deployment that does not count, if its events name no environment.
@@ -37,7 +38,7 @@ pub fn deployments_of(
             .collect(),
         DeploymentOutcome::NotCounted(reason) => vec![ResultingDeployment {
             deployment: uncounted(id, history, policy),
-            ignored_because: Some(reason.to_string()),
+            ignored_because: Some(on_one_line(reason.to_string())),
         }],
     }
 }
@@ -52,12 +53,12 @@ fn uncounted(id: &SourceDeploymentId, history: &DeploymentHistory, policy: &Poli
     };
     let tags = matchable_tags(&facts);
     let repository = facts.repository.as_deref().and_then(|repository| repository.rsplit('/').next());
-    let service = repository.unwrap_or(UNKNOWN).to_owned();
+    let service = fitting_name(repository.unwrap_or(UNKNOWN)).into_owned();
     Deployment {
         id: id.as_deployment().clone(),
         team: policy.team_of_service(&service).map(str::to_owned),
         service,
-        env: facts.environment.unwrap_or_else(|| UNKNOWN.to_owned()),
+        env: fitting_name(facts.environment.as_deref().unwrap_or(UNKNOWN)).into_owned(),
         started_at,
         finished_at,
         version: None,
@@ -131,6 +132,16 @@ pub(super) mod tests {
         assert_eq!((started_at, finished_at), (second(60), second(60)));
         let told = ["environment:staging", "job:deploy", "payload.region:eu", "repository:acme/shop/cart"];
         assert_eq!(tags.into_iter().collect::<Vec<_>>(), told);
+    }
+
+    #[test]
+    fn the_names_and_the_reason_of_a_deployment_that_does_not_count_fit() {
+        let odd = DeploymentFacts { repository: Some("x".repeat(800)), ..facts("a\0b") };
+        let events = [event("a", DeploymentState::Succeeded, 60, odd)];
+        let [made] = deployments_of(&id(), &history(&events), &policy()).try_into().unwrap();
+        assert_eq!((made.deployment.service.len(), made.deployment.env.as_str()), (768, "a b"));
+        let reason = made.ignored_because.unwrap();
+        assert!(reason.starts_with("the environment a b is not production"), "{reason}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::backend::{Attempt, Reply};
 use crate::domain::forwarding::Destination;
 use crate::domain::lane::BackendState;
 use crate::domain::retry::{Verdict, wait};
+use crate::domain::text_limits::on_one_line;
 use crate::store::{AttemptOutcome, Claimed, StoreError};
 use crate::telemetry::metrics::AttemptResult;
 
@@ -40,12 +41,13 @@ impl RunningForwarder {
         let backend = Arc::clone(&self.backend);
         // In a task of its own, so that a panic is only a failed attempt and releases the row's claim.
         let sent = tokio::spawn(async move { backend.send(attempt).await }).await;
-        sent.unwrap_or_else(|panicked| Reply {
+        let reply = sent.unwrap_or_else(|panicked| Reply {
             verdict: Verdict::Retry(None),
             status: None,
             error: Some(panicked.to_string()),
             taken,
-        })
+        });
+        Reply { error: reply.error.map(on_one_line), ..reply }
     }
 
     fn outcome(&self, claimed: &Claimed, reply: &Reply, is_own_fault: bool) -> AttemptOutcome {

@@ -46,7 +46,7 @@ impl Webhooks {
     /// Parses the fields of a verified body that are needed to store the event. The error says why the body was not
     /// understood.
     pub fn heading<T: AsRef<[u8]>>(&self, body: &Verified<T>) -> Result<Heading, String> {
-        (self.source.heading)(body.0.as_ref())
+        self.source.storable_heading(body.0.as_ref())
     }
 }
 

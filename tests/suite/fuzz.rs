@@ -8,11 +8,14 @@ use std::path::Path;
 use fastrand::Rng;
 use pagerduty_dora::catalog;
 use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::deployment::Deployment;
 use pagerduty_dora::domain::deployment_history::DeploymentHistory;
 use pagerduty_dora::domain::deployment_outcome::decide;
 use pagerduty_dora::domain::event::EventSubject;
 use pagerduty_dora::domain::id::SourceDeploymentId;
 use pagerduty_dora::domain::policy::Policy;
+use pagerduty_dora::domain::source_deployment::{ResultingDeployment, deployments_of};
+use pagerduty_dora::domain::text_limits::{check_id, check_name};
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources::pagerduty::payload;
 use pagerduty_dora::sources::pagerduty::signature::{SigningSecrets, sign};
@@ -147,11 +150,23 @@ fn a_body_is_read_in_the_same_way_when_it_arrives_and_later() {
     });
 }
 
+/// Checks that the store can hold the names of a deployment, and the reason why it does not count.
+fn assert_fits(ResultingDeployment { deployment, ignored_because }: &ResultingDeployment) {
+    let Deployment { service, env, team, version, .. } = deployment;
+    for name in [Some(service), Some(env), team.as_ref(), version.as_ref()].into_iter().flatten() {
+        assert_eq!(check_name(name), Ok(()), "{name:?}");
+    }
+    assert!(!ignored_because.as_ref().is_some_and(|reason| reason.contains(char::is_control)));
+}
+
 #[test]
 fn a_body_about_a_deployment_is_read_in_the_same_way_when_it_arrives_and_later() {
     let policy = Policy { default_env: "production".to_owned(), ..Policy::default() };
     for (source, folder) in [(&github::SOURCE, "github"), (&gitlab::SOURCE, "gitlab")] {
         fuzz(&fixtures(&[folder]), inputs() / 4, |body| {
+            if let Ok(storable) = source.storable_heading(body) {
+                assert_eq!((check_id(&storable.id), check_id(&storable.event_type)), (Ok(()), Ok(())));
+            }
             match ((source.heading)(body), (source.parse)(body)) {
                 (Ok(heading), Some(event)) => {
                     assert_eq!((&heading.id, &*heading.event_type), (&event.id, &*event.event_type));
@@ -168,6 +183,9 @@ fn a_body_about_a_deployment_is_read_in_the_same_way_when_it_arrives_and_later()
                     assert_eq!(serde_json::from_str::<DeploymentHistory>(&stored).unwrap(), history);
                     let decided = decide(&about.deployment, &history, &policy);
                     assert_eq!(decided, decide(&about.deployment, &history, &policy));
+                    for resulting in deployments_of(&about.deployment, &history, &policy) {
+                        assert_fits(&resulting);
+                    }
                 }
                 (Err(reason), None) => assert!(!reason.is_empty()),
                 (heading, event) => panic!("{heading:?} {event:?}"),

@@ -8,7 +8,7 @@ const ADDRESS: &str = "https://schema.example/document.json";
 /// Key under which the schema to check stands in the document, so that its references are looked up there.
 const CHECKED: &str = "checkedSchema";
 /// Keywords of schemas here. A validator ignores a keyword that it does not know, so a misspelt one would check nothing.
-const KEYWORDS: [&str; 14] = [
+const KEYWORDS: [&str; 15] = [
     "$ref",
     "additionalProperties",
     "anyOf",
@@ -18,6 +18,7 @@ const KEYWORDS: [&str; 14] = [
     "format",
     "items",
     "maxItems",
+    "maxLength",
     "minLength",
     "minimum",
     "pattern",

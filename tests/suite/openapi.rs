@@ -169,7 +169,13 @@ async fn the_event_api_behaves_as_documented() {
         changed("git", json!({ "repository_url": "x" })),
         changed("git", json!({ "repository_url": "x", "commit_sha": "abc" })),
         changed("custom_tags", json!(tags)),
+        changed("git", json!({ "repository_url": "x", "commit_sha": "a".repeat(129) })),
     ]);
+    for name in ["service", "team", "env", "severity", "version"] {
+        let values = ["x".repeat(768), "x".repeat(769), "a\0b".to_owned(), "a\u{85}b".to_owned()];
+        requests.extend(values.map(|value| changed(name, json!(value))));
+    }
+    requests.extend([json!("a\tb"), json!(["a", "a\tb"])].map(|value| changed("services", value)));
     for attributes in &requests {
         for path in ["/deployment", "/failure", "/incident"] {
             asker.send(path, attributes).await;

@@ -207,3 +207,10 @@ fn a_json_array_may_have_many_descriptions() {
     let array = r#"[{"dd-service": "a", "team": "x"}, {"other": 1}, 3, {"dd-service": "b"}]"#;
     assert_eq!(entities(array), [entity("a", Some("x"), None), entity("b", None, None)]);
 }
+
+#[test]
+fn names_are_made_to_fit() {
+    let long = "x".repeat(800);
+    let [found] = entities(&format!("dd-service: \"check\\tout\"\nteam: {long}\n")).try_into().unwrap();
+    assert_eq!((found.service.as_str(), found.team.map(|team| team.len())), ("check out", Some(768)));
+}

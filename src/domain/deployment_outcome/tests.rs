@@ -143,6 +143,29 @@ fn named_groups_and_facts_name_services_env_version_and_team() {
 }
 
 #[test]
+fn names_are_made_to_fit() {
+    let odd = |text: &str| DeploymentFacts {
+        repository: Some(format!("acme/{text}")),
+        reference: Some(text.to_owned()),
+        payload: Some([("env".to_owned(), text.to_owned())].into()),
+        ..facts("production")
+    };
+    let named = DeploymentTable {
+        services: vec![template("{repository}")],
+        env: Some(template("{payload.env}")),
+        team: Some(template("{ref}s")),
+        version: Some(template("v{ref}")),
+        ..table(&[], &[])
+    };
+    let (named, unnamed) = (policy(vec![named]), policy(Vec::new()));
+    assert_eq!(decided(&odd("a\0b"), &named), "4200001 acme/a b a b a bs va b");
+    assert_eq!(decided(&odd("a\nb"), &unnamed), "4200001 a b production - -");
+    let decided = decided(&odd(&"x".repeat(2_000)), &named);
+    let lengths: Vec<usize> = decided.split(' ').skip(1).map(str::len).collect();
+    assert_eq!(lengths, [768; 4], "{decided}");
+}
+
+#[test]
 fn an_empty_placeholder_does_not_count() {
     let counted = |table| decided(&facts("production"), &policy(vec![table]));
     let optional = table(&["web", "shop{region}"], &["production(?<region>-eu)?"]);

@@ -169,6 +169,8 @@ fn rule_10_the_last_priority_makes_the_severity() {
     );
     assert_eq!(severity(&[prioritised(2, named("P3")), prioritised(1, named("P1"))]).as_deref(), Some("P3"));
     assert_eq!(severity(&[prioritised(1, named("P1")), prioritised(2, Priority::Erased)]), None);
+    assert_eq!(severity(&[prioritised(1, named("P\t1"))]).as_deref(), Some("P 1"));
+    assert_eq!(severity(&[prioritised(1, named(&"x".repeat(800)))]).map(|name| name.len()), Some(768));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::domain::address::{text_without_credentials, without_credentials};
 use crate::domain::commit::is_full_sha;
 use crate::domain::name::name;
 use crate::domain::surrogates;
+use crate::domain::text_limits::check_name;
 use crate::domain::timestamp::Timestamp;
 
 /// Datadog: `custom_tags`, up to 100.
@@ -39,6 +40,20 @@ impl Attributes {
     /// A text. `None` if it is missing or blank.
     pub(super) fn text(&mut self, attribute: &str) -> Result<Option<String>, String> {
         self.0.remove(attribute).map_or(Ok(None), |value| text(attribute, value))
+    }
+
+    /// A name by which failures or deployments are found.
+    pub(super) fn name(&mut self, attribute: &str) -> Result<Option<String>, String> {
+        let name = self.text(attribute)?;
+        name.iter().try_for_each(|name| fits(attribute, name))?;
+        Ok(name)
+    }
+
+    /// A list of names, as [`Self::texts`] reads them.
+    pub(super) fn names(&mut self, attribute: &str) -> Result<Vec<String>, String> {
+        let names = self.texts(attribute)?;
+        names.iter().try_for_each(|name| fits(attribute, name))?;
+        Ok(names)
     }
 
     /// A list of texts in their order, without duplicates. A single text needs no list.
@@ -149,6 +164,10 @@ fn required(object: &mut Map<String, Value>, attribute: &str) -> Result<Value, S
     object.remove(attribute).filter(|value| !value.is_null()).ok_or_else(|| missing(attribute))
 }
 
+fn fits(attribute: &str, name: &str) -> Result<(), String> {
+    check_name(name).map_err(|unfit| format!("attribute \"{attribute}\" {unfit}"))
+}
+
 pub(super) fn missing(attribute: &str) -> String {
     format!("attribute \"{attribute}\" is missing or empty")
 }
@@ -188,9 +207,11 @@ mod tests {
     }
 
     #[test]
-    fn a_full_sha_has_forty_digits_or_more() {
-        for (length, is_full) in [(0, false), (39, false), (40, true), (41, true), (64, true)] {
-            assert_eq!(is_full_sha(&"aF".repeat(32)[..length]), is_full, "{length}");
+    fn a_full_sha_has_forty_to_128_digits() {
+        for (length, is_full) in
+            [(0, false), (39, false), (40, true), (41, true), (64, true), (128, true), (129, false)]
+        {
+            assert_eq!(is_full_sha(&"aF".repeat(65)[..length]), is_full, "{length}");
         }
         for text in ["g".repeat(40), "\u{661}".repeat(20), format!("{} ", "a".repeat(40))] {
             assert!(!is_full_sha(&text), "{text}");
@@ -214,7 +235,8 @@ mod tests {
         let errors: Vec<String> =
             bodies.iter().map(|body| Attributes::of_body(body.as_bytes()).unwrap_err()).collect();
         let values = json!({ "a": 1, "b": true, "c": {}, "d": ["x", 1], "e": "1793527200", "f": 1.5,
-            "g": u64::MAX, "g2": 1e30, "g3": 1e9, "h": "soon", "i": [], "j": "9999-12-31T23:59:59Z", "git": "main" });
+            "g": u64::MAX, "g2": 1e30, "g3": 1e9, "h": "soon", "i": [], "j": "9999-12-31T23:59:59Z", "git": "main",
+            "l": "a\u{0}b", "m": "x".repeat(769), "n": ["a", "b\tc"] });
         let mut values = attributes(&values);
         let wrong = [
             values.text("a").unwrap_err(),
@@ -231,6 +253,9 @@ mod tests {
             values.time("j").unwrap_err(),
             values.required_time("k").unwrap_err(),
             values.git().unwrap_err(),
+            values.name("l").unwrap_err(),
+            values.name("m").unwrap_err(),
+            values.names("n").unwrap_err(),
         ];
         insta::assert_snapshot!([&errors[..], &wrong].concat().join("\n"));
     }

@@ -18,7 +18,7 @@ const FARTHEST_AHEAD: Duration = Duration::from_hours(24);
 /// Parses a deployment, checks Datadog's limits, and fills in missing values.
 pub(super) fn parse(body: &[u8], policy: &Policy, received_at: Timestamp) -> Result<Deployment, String> {
     let mut attributes = Attributes::of_body(body)?;
-    let service = attributes.text("service")?.ok_or_else(|| missing("service"))?;
+    let service = attributes.name("service")?.ok_or_else(|| missing("service"))?;
     let started_at = attributes.required_time("started_at")?;
     let finished_at = attributes.time("finished_at")?.unwrap_or(started_at);
     for (attribute, time) in [("started_at", started_at), ("finished_at", finished_at)] {
@@ -30,9 +30,9 @@ pub(super) fn parse(body: &[u8], policy: &Policy, received_at: Timestamp) -> Res
         return Err("attribute \"finished_at\" must not lie before \"started_at\"".to_owned());
     }
     let (commit_sha, repository_url) = attributes.git()?;
-    let env = attributes.text("env")?.unwrap_or_else(|| policy.default_env.clone());
-    let team = attributes.text("team")?.or_else(|| policy.team_of_service(&service).map(str::to_owned));
-    let version = attributes.text("version")?;
+    let env = attributes.name("env")?.unwrap_or_else(|| policy.default_env.clone());
+    let team = attributes.name("team")?.or_else(|| policy.team_of_service(&service).map(str::to_owned));
+    let version = attributes.name("version")?;
     let tags = attributes.tags()?;
     let content = || {
         json!([

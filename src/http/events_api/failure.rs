@@ -11,14 +11,14 @@ use crate::domain::timestamp::Timestamp;
 pub(super) fn parse(body: &[u8], default_env: &str, received_at: Timestamp) -> Result<Submission, String> {
     let mut attributes = Attributes::of_body(body)?;
     // Without duplicates: a service that is named twice failed once.
-    let services = attributes.texts("services")?;
-    let team = attributes.text("team")?;
+    let services = attributes.names("services")?;
+    let team = attributes.name("team")?;
     if services.is_empty() && team.is_none() {
         return Err("one of the attributes \"services\" and \"team\" is required".to_owned());
     }
     let tags = attributes.tags()?;
     let (commit_sha, repository_url) = attributes.git()?;
-    let env = attributes.text("env")?.unwrap_or_else(|| default_env.to_owned());
+    let env = attributes.name("env")?.unwrap_or_else(|| default_env.to_owned());
     let started_at = attributes.required_time("started_at")?;
     let id = match attributes.text("id")? {
         Some(id) => FailureId::parse(&id).ok_or(BAD_ID)?,
@@ -33,8 +33,8 @@ pub(super) fn parse(body: &[u8], default_env: &str, received_at: Timestamp) -> R
         started_at,
         finished_at,
         name: attributes.text("name")?,
-        severity: attributes.text("severity")?,
-        version: attributes.text("version")?,
+        severity: attributes.name("severity")?,
+        version: attributes.name("version")?,
         commit_sha,
         repository_url,
         tags,

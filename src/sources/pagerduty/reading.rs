@@ -90,6 +90,7 @@ impl Reading {
         }
         // A merge may be seen later than the resolve in the log. It comes after it in the order of ids.
         let target = data.pointer("/resolve_reason/incident/id").and_then(Value::as_str);
+        let target = target.filter(|target| IncidentId::parse(&NAME, target).is_some());
         let target = target.map_or_else(String::new, |target| format!(":{target}"));
         let id = format!("{incident}:{event_type}:{at}{target}");
         let event = json!({"id": id, "event_type": event_type, "occurred_at": at.to_string(), "data": data});

@@ -66,7 +66,7 @@ pub(in crate::store) fn retry(session: &mut Session<'_>, id: i64) -> sql::Result
     let Some(delivery) = session.db().one(FIND, params![id], delivery)? else {
         return Ok(QuarantineRetry::NotFound);
     };
-    let heading = match (delivery.source.heading)(&delivery.body) {
+    let heading = match delivery.source.storable_heading(&delivery.body) {
         Ok(heading) => heading,
         Err(reason) => {
             session.run(EXPLAIN, params![id, reason])?;
