@@ -9,6 +9,7 @@
 
 mod assembled;
 mod literals;
+mod longest_rows;
 mod schemas;
 
 use std::collections::BTreeSet;

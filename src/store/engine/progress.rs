@@ -1,6 +1,7 @@
 //! Numbers that the store keeps about itself (table `progress`).
 
 use super::sql::{self, Db, params};
+use crate::domain::text_limits::fitting_name;
 
 /// Events up to this one are folded into their failures.
 pub(in crate::store) const FOLDED_UP_TO: &str = "folded_up_to";
@@ -29,7 +30,7 @@ pub(in crate::store) const WRITTEN_AT: &str = "written_at_ns";
 
 /// Name of the time up to which the deployments of a repository were read from its source's API.
 pub(in crate::store) fn read_up_to(repository: &str) -> String {
-    format!("deployments_read_up_to_ns:{}", repository.to_lowercase())
+    format!("deployments_read_up_to_ns:{}", fitting_name(&repository.to_lowercase()))
 }
 
 /// A number; 0 until it is first set.
@@ -49,4 +50,18 @@ pub(in crate::store) fn begin_epoch(db: &Db) -> sql::Result<i64> {
     let epoch = get(db, EPOCH)? + 1;
     set(db, EPOCH, epoch)?;
     Ok(epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::text_limits::LONGEST_NAME;
+
+    #[test]
+    fn the_name_of_a_time_is_short_whatever_the_address_of_the_repository() {
+        let known = read_up_to("https://github.com/Acme/Shop");
+        assert_eq!(known, "deployments_read_up_to_ns:https://github.com/acme/shop");
+        let long = ["x", "y"].map(|end| read_up_to(&("https://example.com/".repeat(100) + end)));
+        assert!(long[0] != long[1] && long[0].len() < LONGEST_NAME + 50, "{long:?}");
+    }
 }
