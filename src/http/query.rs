@@ -33,6 +33,9 @@ pub(super) enum QueryError {
     /// The parameter of this name was sent twice.
     #[error("{0}: given twice")]
     Twice(String),
+    /// The parameter of this name has a character that no text in the store has.
+    #[error("{0}: holds the character U+0000")]
+    Nul(String),
     /// The required parameter of this name is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -126,6 +129,9 @@ impl Parameters {
             }
             if parameters.contains_key(&name) {
                 return Err(QueryError::Twice(name));
+            }
+            if value.contains('\0') {
+                return Err(QueryError::Nul(name));
             }
             parameters.insert(name, value);
         }
@@ -262,6 +268,7 @@ mod tests {
             ("by=foo", "by: \"foo\" is not known. Allowed: service, team, env, severity, none"),
             ("bye=foo", "\"bye\" is not a known parameter. Known: by, limit, cursor"),
             ("by=team&by=team", "by: given twice"),
+            ("by=team%00", "by: holds the character U+0000"),
             ("limit=0", "limit: \"0\" is not a number from 1 to 1000"),
             ("limit=-1", "limit: \"-1\" is not a number from 1 to 1000"),
             ("limit=x", "limit: \"x\" is not a number from 1 to 1000"),

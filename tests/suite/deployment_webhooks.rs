@@ -60,18 +60,18 @@ pub(crate) async fn post(url: String, headers: &[(&str, String)], body: &str) ->
     Answer::of(request.send().await.unwrap()).await
 }
 
-async fn to_github(daemon: &Daemon, body: &str) -> Answer {
+pub(crate) async fn to_github(daemon: &Daemon, body: &str) -> Answer {
     let url = format!("http://{}/webhooks/github", daemon.public);
     post(url, &github_headers(GITHUB_SECRET, body.as_bytes()), body).await
 }
 
-async fn to_gitlab(daemon: &Daemon, body: &str) -> Answer {
+pub(crate) async fn to_gitlab(daemon: &Daemon, body: &str) -> Answer {
     let url = format!("http://{}/webhooks/gitlab", daemon.public);
     post(url, &gitlab_headers(GITLAB_SECRET, body.as_bytes()), body).await
 }
 
 /// The `status` of an answer 202.
-fn status(answer: &Answer) -> String {
+pub(crate) fn status(answer: &Answer) -> String {
     assert_eq!(answer.status, 202, "{answer:?}");
     answer.json()["status"].as_str().unwrap().to_owned()
 }

@@ -58,6 +58,7 @@ mod model;
 mod no_certificates;
 mod node;
 mod odd_answers;
+mod odd_texts;
 mod openapi;
 mod order_and_duplicates;
 mod outbox;

@@ -127,6 +127,11 @@ impl Probe {
         self.number("SELECT count(*) FROM related_changes", [])
     }
 
+    /// Length of the longest traits of a failure.
+    pub(crate) fn longest_traits(&self) -> i64 {
+        self.number("SELECT max(length(traits)) FROM failure_kind", [])
+    }
+
     /// Number of events that belong to a failure.
     pub(crate) fn events_of_failures(&self) -> i64 {
         self.number("SELECT count(*) FROM failure_event", [])

@@ -134,6 +134,10 @@ async fn named_page(
 ) -> Result<Response, ApiError> {
     let Ok(Path(name)) = name else { return Err(answer::not_found().await) };
     let named = Named { kind, name };
+    // No text in the store has this character, and an engine may refuse to look for it.
+    if named.name.contains('\0') {
+        return Ok(unknown(site, &named));
+    }
     let (of, pending) = (named.clone(), deployments.pending());
     let lists = deployments.reads.read(move |reader| Lists::read(reader, &of, pending)).await?;
     if lists.are_empty() {

@@ -15,6 +15,7 @@ use crate::domain::explain_source_deployment::{
     decided_under_other_configuration, explain_source_deployment, never_told, still_there,
 };
 use crate::domain::forwarding::{Action, BackendEntry};
+use crate::domain::id::DeploymentId;
 use crate::domain::policy::Policy;
 use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
@@ -67,10 +68,11 @@ impl Reader {
         id: &str,
         context: DeploymentContext<'_>,
     ) -> Result<Option<DeploymentStory>, ReadError> {
+        let Some(id) = DeploymentId::parse(id) else { return Ok(None) };
         let mut db = self.lock();
         // One snapshot of the store for all reads.
         let db = db.snapshot()?;
-        Ok(of_id(&db, id)?.map(|stored| story(&db, stored, context)).transpose()?)
+        Ok(of_id(&db, id.as_str())?.map(|stored| story(&db, stored, context)).transpose()?)
     }
 }
 

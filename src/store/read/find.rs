@@ -9,6 +9,7 @@ use crate::domain::id::FailureId;
 use crate::domain::named::is_short_commit;
 use crate::domain::source::Sources;
 use crate::domain::source_name::SourceName;
+use crate::domain::text_limits::check_id;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::sql::{self, Db, Param, params};
 use crate::store::facts::deployment::load;
@@ -78,7 +79,7 @@ impl Reader {
         matching: impl Fn(&Db, &Pattern) -> sql::Result<Vec<FoundId>>,
     ) -> Result<Vec<FoundId>, ReadError> {
         let text = text.trim();
-        if text.is_empty() {
+        if check_id(text).is_err() || text.is_empty() {
             return Ok(Vec::new());
         }
         let mut db = self.lock();

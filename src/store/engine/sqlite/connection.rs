@@ -18,7 +18,11 @@ impl ToSql for Param<'_> {
         Ok(match *self {
             Self::Null => ToSqlOutput::Owned(Value::Null),
             Self::Integer(number) => ToSqlOutput::Owned(Value::Integer(number)),
-            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Text(text) => {
+                // PostgreSQL refuses such a text. So none may come this far with SQLite, either.
+                debug_assert!(!text.contains('\0'), "a text with U+0000: {text:?}");
+                ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes()))
+            }
             Self::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
         })
     }
