@@ -113,6 +113,7 @@ async fn late_deployment() -> anyhow::Result<()> {
             policy: Arc::new(config.policy()),
             destinations: destinations.collect(),
             sources: sources::ALL,
+            fingerprint: None,
             max_backlog: MAX_BACKLOG,
             observer: Metrics::new([]),
         };

@@ -24,6 +24,7 @@ mod embedded;
 pub mod forward;
 pub mod http;
 mod http_client;
+mod lease;
 mod log_limit;
 mod random;
 pub mod reconcile;

@@ -5,6 +5,7 @@ mod backfill;
 mod daemon;
 mod descriptors;
 mod error;
+mod fingerprint;
 mod import;
 mod listeners;
 mod loops;
@@ -16,6 +17,7 @@ mod routes;
 mod secrets;
 mod setup;
 mod store;
+mod store_address;
 mod tls;
 mod watchdog;
 
@@ -42,6 +44,9 @@ pub(crate) use self::secrets::{
 };
 use self::setup::Setup;
 use self::store::wait_for_writer;
+pub(crate) use self::store_address::{
+    other_store, store_of_command, store_of_reading_command, store_to_copy,
+};
 pub(crate) use self::tls::tls;
 pub use self::watchdog::Watchdog;
 

@@ -87,6 +87,7 @@ async fn build(path: &Path) -> anyhow::Result<()> {
         policy: Arc::new(catalog::policy(&config)?),
         destinations: Vec::new(),
         sources: sources::ALL,
+        fingerprint: None,
         max_backlog: MAX_BACKLOG,
         observer: Metrics::new([]),
     };

@@ -99,7 +99,7 @@ impl Daemon {
         let (seen, arrivals) = mpsc::channel();
         let mut config = Config::parse(&configuration(load, &runtime, seen)?)?;
         let store = store.map_or_else(|| folder.path().join("store.db"), Path::to_owned);
-        config.store.path.clone_from(&store);
+        config.store.path = Some(store.clone());
         let running = runtime.block_on(Embedded::start(config, Arc::new(SystemClock)))?;
         Ok(Self { running, runtime, arrivals, store, _folder: folder })
     }

@@ -1,15 +1,19 @@
 //! `backup`: copies the store while the daemon runs.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::command_error::CommandError;
+use super::store::Progress;
 use super::table::print_out;
 use crate::config::Config;
-use crate::store;
+use crate::run::store_to_copy;
+use crate::store::copy::{self, CopySource, CopySummary};
+use crate::store::{self, BackupSummary, StoreAddress};
 
 #[derive(Args)]
 pub(super) struct BackupOptions {
@@ -22,6 +26,25 @@ pub(super) struct BackupOptions {
 }
 
 pub(super) fn run(options: &BackupOptions, config: &Config) -> Result<(), CommandError> {
+    if let Some(store) = &config.store.path {
+        let BackupSummary { bytes, events, failures } = of_file(store, options)?;
+        print_summary(options, bytes, (events, failures));
+    } else {
+        let copied = of_database(config, options)?;
+        print_summary(options, copied.bytes.unwrap_or(0), (copied.events(), copied.failures()));
+    }
+    Ok(())
+}
+
+fn print_summary(options: &BackupOptions, bytes: u64, (events, failures): (impl Display, impl Display)) {
+    print_out(format_args!(
+        "{} copied to {}, and checked (events: {events}, failures: {failures})",
+        indicatif::BinaryBytes(bytes),
+        options.file.display()
+    ));
+}
+
+fn of_file(store: &Path, options: &BackupOptions) -> anyhow::Result<BackupSummary> {
     let bar = stderr().is_terminal().then(|| {
         let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
         let template = "{bar:24} {percent:>3} %  {binary_bytes} of {binary_total_bytes}, {eta} left";
@@ -30,7 +53,7 @@ pub(super) fn run(options: &BackupOptions, config: &Config) -> Result<(), Comman
         }
         bar
     });
-    let backup = store::backup(&config.store.path, &options.file, options.keep, |done, all| {
+    let backup = store::backup(store, &options.file, options.keep, |done, all| {
         if let Some(bar) = &bar {
             bar.set_length(all);
             bar.set_position(done);
@@ -39,11 +62,15 @@ pub(super) fn run(options: &BackupOptions, config: &Config) -> Result<(), Comman
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    let store::BackupSummary { bytes, events, failures } = backup.map_err(anyhow::Error::from)?;
-    print_out(format_args!(
-        "{} copied to {}, and checked (events: {events}, failures: {failures})",
-        indicatif::BinaryBytes(bytes),
-        options.file.display()
-    ));
-    Ok(())
+    Ok(backup?)
+}
+
+/// Copies a database of PostgreSQL, as it is at one moment, into a file of SQLite.
+fn of_database(config: &Config, options: &BackupOptions) -> Result<CopySummary, CommandError> {
+    let target = StoreAddress::File(options.file.clone());
+    let source = CopySource::beside_writers(store_to_copy(config, false)?).map_err(anyhow::Error::from)?;
+    let mut progress = Progress::begin();
+    let copied = copy::copy(&source, &target, Some(options.keep), |now| progress.show(now));
+    progress.end();
+    Ok(copied.map_err(anyhow::Error::from)?)
 }

@@ -15,6 +15,12 @@ pub(super) enum CommandError {
 }
 
 impl CommandError {
+    /// The error without its exit status.
+    pub(super) fn into_error(self) -> anyhow::Error {
+        let (Self::Failed(error) | Self::Usage(error) | Self::InDoubt(error)) = self;
+        error
+    }
+
     /// 1: tried and failed. 2: wrong usage or configuration. 74 (`EX_IOERR`): disk error; restart the process.
     pub(super) fn exit_code(&self) -> u8 {
         match self {

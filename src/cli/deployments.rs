@@ -6,6 +6,7 @@ use super::command_error::CommandError;
 use super::failures::{or_dash, since};
 use super::options::{FormatOption, OutputFormat, limit};
 use super::outbox::short;
+use super::store_reader::reader;
 use super::table::{Column, print_err, print_json, print_out, render, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -13,7 +14,7 @@ use crate::domain::deployment_view::{DeploymentView, PendingRule};
 use crate::domain::figures::Env;
 use crate::domain::name::{name, named};
 use crate::http::DeploymentPageJson;
-use crate::store::{DeploymentFilter, DeploymentPage, Reader};
+use crate::store::{DeploymentFilter, DeploymentPage};
 
 #[derive(Args)]
 pub(super) struct DeploymentsOptions {
@@ -62,7 +63,7 @@ pub(super) fn run(options: &DeploymentsOptions, config: &Config) -> Result<(), C
         cursor: None,
     };
     let pending = PendingRule { link_window: config.dora.link_window.get(), now: SystemClock.now() };
-    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let reader = reader(config)?;
     let page = reader.deployments(&filter, pending).map_err(anyhow::Error::from)?;
     match options.format.format {
         OutputFormat::Json => print_json(&DeploymentPageJson::from(&page))?,

@@ -145,6 +145,20 @@ Examples:
 
 To restore one, stop the daemon, copy it to store.path, and start the daemon.";
 
+pub(super) const STORE: &str = "\
+Examples:
+  pagerduty-dora store copy --to postgres://dora@db1,db2/dora
+  pagerduty-dora store copy --to copy.db";
+
+pub(super) const STORE_COPY: &str = "\
+Examples:
+  pagerduty-dora store copy --to postgres://dora@db1,db2/dora
+  pagerduty-dora store copy --to sqlite:/var/lib/pagerduty-dora/pagerduty-dora.db
+
+Stop the daemons first. PagerDuty sends again meanwhile. The store of the configuration is the source, and stays as it
+is. PostgreSQL's password file has the password (~/.pgpass), or store.password if the source is a database, too. After
+the copy, set store.url or store.path to the new store, and start the daemons.";
+
 pub(super) const HEALTH: &str = "\
 Example:
   pagerduty-dora health        says why not, if the daemon is not ready";

@@ -8,6 +8,7 @@ use super::command_error::CommandError;
 use super::explained_deployment;
 use super::failures::{or_dash, second};
 use super::options::{FormatOption, OutputFormat};
+use super::store_reader::reader;
 use super::story_tables::{attempts, event_with_origin, events, reasons, table};
 use super::table::{Column, print_json, print_out, width};
 use crate::catalog;
@@ -32,7 +33,7 @@ pub(super) struct ExplainOptions {
 }
 
 pub(super) fn run(options: &ExplainOptions, config: &Config) -> Result<(), CommandError> {
-    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let reader = reader(config)?;
     let found = find_one_or_commit(&reader, &options.id)?;
     match found.kind {
         FoundKind::Failure => explain_failure(options, config, &reader, &found.id)?,

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::command_error::CommandError;
 use super::options::{FormatOption, OutputFormat, limit, one_of};
+use super::store_reader::reader;
 use super::table::{Column, print_err, print_json, print_out, render, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -13,7 +14,7 @@ use crate::domain::name::{name, named};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user_time;
 use crate::http::FailurePageJson;
-use crate::store::{FailureFilter, FailurePage, ListedFailure, Reader};
+use crate::store::{FailureFilter, FailurePage, ListedFailure};
 
 #[derive(Args)]
 pub(super) struct FailuresOptions {
@@ -45,7 +46,7 @@ pub(super) fn run(options: &FailuresOptions, config: &Config) -> Result<(), Comm
         limit: options.limit as usize,
         ..FailureFilter::default()
     };
-    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let reader = reader(config)?;
     let page = reader.failures(&filter).map_err(anyhow::Error::from)?;
     match options.format.format {
         OutputFormat::Json => print_json(&FailurePageJson::from(&page))?,

@@ -27,6 +27,8 @@ mod runtime;
 mod send;
 mod serve;
 mod stepwise;
+mod store;
+mod store_reader;
 mod story_tables;
 mod subscription;
 mod table;
@@ -116,6 +118,9 @@ enum Command {
     /// Copy the store while the daemon runs, and check the copy
     #[command(after_help = examples::BACKUP)]
     Backup(backup::BackupOptions),
+    /// Copy the whole store to PostgreSQL, or to a file
+    #[command(after_help = examples::STORE)]
+    Store(store::StoreOptions),
     /// Exit with status 0 if the daemon says that it is ready
     #[command(after_help = examples::HEALTH)]
     Health,
@@ -189,6 +194,7 @@ fn dispatch(cli: Cli, logs: &Logs) -> Result<(), CommandError> {
         Command::Import(options) => import::run(&options, &config()?),
         Command::Subscription(options) => subscription::run(&options, &config()?),
         Command::Backup(options) => backup::run(&options, &config()?),
+        Command::Store(options) => store::run(&options, &config()?),
         Command::Health => health::run(&config()?),
         Command::Config(options) => config::run(&options, config),
         Command::Completions { shell } => manual::print_completions(Cli::command(), shell),

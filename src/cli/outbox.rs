@@ -8,6 +8,7 @@ use super::examples;
 use super::failures::{or_dash, second};
 use super::options::{FormatOption, OutputFormat, limit, one_of};
 use super::outbox_commands::{RowSelection, apply, refuse_unknown};
+use super::store_reader::{reader, reader_with_password};
 use super::table::{Column, is_terminal, print_err, print_json, print_out, render, width};
 use super::tell::{self, TellOptions};
 use crate::config::Config;
@@ -58,15 +59,18 @@ enum OutboxCommand {
 }
 
 pub(super) fn run(options: &OutboxOptions, config: &Config) -> Result<(), CommandError> {
-    let reader = || Reader::open(&config.store.path).map_err(anyhow::Error::from);
     match &options.command {
         None => {
-            let reader = reader()?;
+            let reader = reader(config)?;
             refuse_unknown(&reader, config, options.backend.as_deref())?;
             list(options, &reader)
         }
-        Some(OutboxCommand::Discard(which)) => apply(config, &reader()?, RowCommand::Discard, which),
-        Some(OutboxCommand::Retry(which)) => apply(config, &reader()?, RowCommand::Retry, which),
+        Some(OutboxCommand::Discard(which)) => {
+            apply(config, &reader_with_password(config)?, RowCommand::Discard, which)
+        }
+        Some(OutboxCommand::Retry(which)) => {
+            apply(config, &reader_with_password(config)?, RowCommand::Retry, which)
+        }
         Some(OutboxCommand::Tell(which)) => tell::run(which, config),
     }
 }

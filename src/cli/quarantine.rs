@@ -12,6 +12,7 @@ use super::examples;
 use super::failures::{or_dash, second};
 use super::options::{FormatOption, OutputFormat, limit};
 use super::runtime::runtime;
+use super::store_reader::{reader, reader_with_password};
 use super::table::{Column, print_err, print_json, print_out, render, width};
 use crate::config::Config;
 use crate::domain::printable::printable;
@@ -67,12 +68,13 @@ fn row(text: &str) -> Result<i64, String> {
 }
 
 pub(super) fn run(options: &QuarantineOptions, config: &Config) -> Result<(), CommandError> {
-    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
     match &options.command {
-        None => list(options, &reader),
-        Some(QuarantineCommand::Show { id, format }) => show(*id, format.format, &reader),
+        None => list(options, &reader(config)?),
+        Some(QuarantineCommand::Show { id, format }) => show(*id, format.format, &reader(config)?),
         Some(QuarantineCommand::Retry { ids, all: false }) => retry(config, ids, true),
-        Some(QuarantineCommand::Retry { all: true, .. }) => retry(config, &all(&reader)?, false),
+        Some(QuarantineCommand::Retry { all: true, .. }) => {
+            retry(config, &all(&reader_with_password(config)?)?, false)
+        }
     }
 }
 

@@ -13,13 +13,14 @@ use super::daemon::DaemonClient;
 use super::failures::since;
 use super::options::{FormatOption, OutputFormat};
 use super::runtime::runtime;
+use super::store_reader::reader;
 use super::table::{print_err, print_json, print_out};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::sources;
-use crate::store::{Reader, ReevaluateSpan, ReevaluatedBatch};
+use crate::store::{ReevaluateSpan, ReevaluatedBatch};
 use crate::{OfflineStore, catalog};
 
 #[derive(Args)]
@@ -41,7 +42,7 @@ pub(super) fn run(options: &ReevaluateOptions, config: &Config) -> Result<(), Co
     let policy = Arc::new(catalog::policy(config)?);
     let result = runtime()?.block_on(async {
         if options.dry_run {
-            let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+            let reader = reader(config)?;
             let would = async |span| Ok(reader.would_change(span, &policy, sources::ALL)?);
             Ok(all(since, would).await?)
         } else {

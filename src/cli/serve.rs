@@ -14,7 +14,7 @@ use super::runtime::runtime;
 use crate::clock::SystemClock;
 use crate::config::{BackendSection, Config, Problems};
 use crate::domain::human_duration::human_duration;
-use crate::run::problems_of_secrets;
+use crate::run::{problems_of_secrets, store_of_reading_command};
 use crate::store;
 use crate::telemetry::logs::Logs;
 use crate::{Listeners, RunError, Signals, Watchdog};
@@ -55,7 +55,9 @@ fn print_start(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
         || "built-in defaults".to_owned(),
         |file| absolute(file).unwrap_or_else(|_| file.clone()).display().to_string(),
     );
-    let store = absolute(&config.store.path).unwrap_or_else(|_| config.store.path.clone());
+    let address = store_of_reading_command(config)?;
+    let absolute_path = address.file().and_then(|path| absolute(path).ok());
+    let store = absolute_path.map_or_else(|| address.to_string(), |path| path.display().to_string());
     let named = |backend: &BackendSection| {
         format!("{} ({})", backend.name.get_ref().as_str(), backend.kind.get_ref().as_str())
     };
@@ -63,7 +65,7 @@ fn print_start(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
     tracing::info!(
         version = env!("PAGERDUTY_DORA_VERSION"),
         configuration,
-        store = %store.display(),
+        store,
         schema = store::SCHEMA,
         webhooks = %listeners.public.local_addr()?,
         admin = %listeners.admin.local_addr()?,
@@ -123,5 +125,18 @@ impl From<RunError> for CommandError {
             }
             RunError::InDoubt(_) => Self::InDoubt(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::OpenError;
+
+    #[test]
+    fn a_store_that_cannot_be_opened_ends_the_program_with_1() {
+        let error = OpenError::Server { store: "postgres://db".to_owned(), reason: "gone".to_owned() };
+        let error = CommandError::from(RunError::Store(error));
+        assert_eq!((error.exit_code(), &*error.to_string()), (1, "cannot use the store postgres://db: gone"));
     }
 }

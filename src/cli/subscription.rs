@@ -17,6 +17,7 @@ use super::examples;
 use super::failures::second;
 use super::options::{FormatOption, OutputFormat};
 use super::runtime::runtime;
+use super::store_reader::{existing_store, reader_with_password};
 use super::table::{print_err, print_json, print_out};
 use crate::config::{Config, Name};
 use crate::domain::printable::printable;
@@ -27,7 +28,6 @@ use crate::sources::pagerduty::own_subscription::{OwnSubscription, SubscriptionS
 use crate::sources::pagerduty::rest::{
     FilterKind, NewSubscription, RestClient, RestError, Subscription, SubscriptionFilter,
 };
-use crate::store::Reader;
 
 /// Time that a test event may take.
 const LONGEST_TEST: Duration = Duration::from_mins(1);
@@ -214,10 +214,10 @@ pub(super) fn about(subscription: &Subscription) -> String {
 
 /// Time of the last webhook in the store. `None` if there is no store, or none came.
 fn last_webhook(config: &Config) -> anyhow::Result<Option<Timestamp>> {
-    if !config.store.path.exists() {
-        return Ok(None);
+    match existing_store(config).map_err(CommandError::into_error)? {
+        Some(reader) => Ok(reader.last_received_from(&pagerduty::SOURCE.name)?),
+        None => Ok(None),
     }
-    Ok(Reader::open(&config.store.path)?.last_received_from(&pagerduty::SOURCE.name)?)
 }
 
 /// Time of the last webhook that the running daemon has refused, from its metrics. `None` if none was refused since its
@@ -354,7 +354,7 @@ async fn test(client: &RestClient, config: &Config) -> anyhow::Result<()> {
             config.admin.listen
         );
     }
-    let reader = Reader::open(&config.store.path)?;
+    let reader = reader_with_password(config).map_err(CommandError::into_error)?;
     let (after, refused_before) = (reader.last_event()?, last_refused(config).await?);
     client.ping(&subscription.id).await?;
     print_err("PagerDuty was asked for a test event");

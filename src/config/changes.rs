@@ -8,11 +8,22 @@ use toml::{Table, Value};
 
 use super::regular_file::check_regular_file;
 use super::secret_form::KEYS;
+use super::store::{STORE_AUTHORITY, STORE_PASSWORD};
 use super::tls::TlsSection;
 use super::{Config, Secret};
 
 /// Keys whose values take effect only at a start.
-const NEED_RESTART: [&str; 3] = ["admin.listen", "server.listen", "store.path"];
+const NEED_RESTART: [&str; 9] = [
+    "admin.listen",
+    "server.listen",
+    STORE_AUTHORITY,
+    "store.durable",
+    STORE_PASSWORD,
+    "store.path",
+    "store.read_url",
+    "store.replica",
+    "store.url",
+];
 
 /// Result of a reload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,8 +83,9 @@ impl UnshownValues {
         }
         let certificate_authority = config.outgoing.certificate_authority.as_deref();
         let of_outgoing = certificate_authority.map(|file| ("outgoing.certificate_authority", file));
+        let of_store = config.store.certificate_authority.as_deref().map(|file| (STORE_AUTHORITY, file));
         let of_server = config.server.tls.iter().flat_map(TlsSection::files);
-        for (key, file) in of_server.chain(of_outgoing) {
+        for (key, file) in of_server.chain(of_outgoing).chain(of_store) {
             let content = check_regular_file(file)
                 .and_then(|()| std::fs::read(file))
                 .ok()
@@ -89,6 +101,16 @@ impl UnshownValues {
             values.0.entry(key).or_default().push(address.into());
         }
         values
+    }
+
+    /// Takes over the running values of those keys that only a restart can change.
+    pub(crate) fn keep_until_restart(&mut self, running: &Self) {
+        for key in NEED_RESTART {
+            match running.0.get(key) {
+                Some(values) => drop(self.0.insert(key.to_owned(), values.clone())),
+                None => drop(self.0.remove(key)),
+            }
+        }
     }
 
     /// Keys under which the values differ.
@@ -110,12 +132,13 @@ impl Config {
             .into_iter()
             .flat_map(|list| list.secrets.iter().map(move |secret| (list.key.to_owned(), secret)));
         let of_api = self.pagerduty.api.iter().map(|api| ("pagerduty.api.token".to_owned(), &api.token));
+        let of_store = self.store.password.iter().map(|secret| (STORE_PASSWORD.to_owned(), secret));
         let of_deployments = self.deployment_tokens().map(|(key, token)| (key.to_owned(), token));
         let of_backends = self.backend.iter().flat_map(|entry| {
             let name = entry.name.get_ref().as_str();
             entry.secrets().map(move |(key, secret)| (format!("{}.{key}", backend_key(name)), secret))
         });
-        of_lists.chain(of_api).chain(of_deployments).chain(of_backends)
+        of_lists.chain(of_api).chain(of_store).chain(of_deployments).chain(of_backends)
     }
 
     /// Differences from this configuration, with which the daemon runs, to a new one. `unshown`: keys whose values differ
@@ -141,7 +164,7 @@ impl Config {
     pub(crate) fn keep_until_restart(&mut self, running: &Self) {
         self.admin.listen = running.admin.listen;
         self.server.listen = running.server.listen;
-        self.store.path.clone_from(&running.store.path);
+        self.store.keep_until_restart(&running.store);
     }
 }
 
@@ -277,5 +300,37 @@ mod tests {
         assert_eq!(changes.needs_restart, ["admin.listen", "server.listen", "store.path"]);
         assert_eq!(changes.changed, ["admin.hosts"]);
         assert!(changes.touches("admin") && changes.touches("admin.hosts") && !changes.touches("adm"));
+    }
+
+    #[test]
+    fn a_database_needs_a_restart_and_the_retention_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = folder.path().join("ca.pem");
+        std::fs::write(&authority, "a").unwrap();
+        let text = |password: &str, retention: &str| {
+            format!(
+                "[store]\nurl = \"postgres://db\"\npassword = {{ value = \"{password}\" }}\nretention = \"{retention}\"\n\
+                 certificate_authority = {authority:?}\n"
+            )
+        };
+        let old = Config::parse(&text("canary", "30d")).unwrap();
+        let old_values = UnshownValues::of(&old);
+        std::fs::write(&authority, "b").unwrap();
+        let more = "read_url = \"postgres://db2\"\nreplica = \"b\"\ndurable = \"server\"\n";
+        let new = text("canary2", "31d").replace("//db\"", "//db3\"") + more;
+        let mut new = Config::parse(&new).unwrap();
+        let mut new_values = UnshownValues::of(&new);
+        let changes = old.changes(&new, old_values.changes(&new_values)).unwrap();
+        assert_eq!(changes.changed, ["store.retention"]);
+        let keys = ["certificate_authority", "durable", "password", "read_url", "replica", "url"];
+        assert_eq!(changes.needs_restart, keys.map(|key| format!("store.{key}")));
+
+        new.keep_until_restart(&old);
+        new_values.keep_until_restart(&old_values);
+        let left = old.changes(&new, old_values.changes(&new_values)).unwrap();
+        assert_eq!((left.changed, left.needs_restart), (vec!["store.retention".to_owned()], Vec::new()));
+        let moved = Config::parse("[store]\npath = \"x.db\"\n").unwrap();
+        let changes = moved.changes(&old, BTreeSet::new()).unwrap();
+        assert!(changes.needs_restart.contains(&"store.path".to_owned()), "{changes:?}");
     }
 }

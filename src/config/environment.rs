@@ -14,6 +14,19 @@ pub(super) fn configuration() -> Option<PathBuf> {
     variable("PAGERDUTY_DORA_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
+/// Name of the user at PostgreSQL, as PostgreSQL's own programs take it: `$PGUSER`, else that of this process (`$USER`).
+/// `None` if neither is set.
+pub fn postgres_user() -> Option<String> {
+    let text = |name| variable(name)?.into_string().ok().filter(|name| !name.is_empty());
+    text("PGUSER").or_else(|| text("USER"))
+}
+
+/// PostgreSQL's password file: `$PGPASSFILE`, else `~/.pgpass`. `None` if there is no home.
+pub fn postgres_password_file() -> Option<PathBuf> {
+    let path = |name| variable(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    path("PGPASSFILE").or_else(|| Some(path("HOME")?.join(".pgpass")))
+}
+
 /// Device and inode of the journal's stream, as systemd names them in `$JOURNAL_STREAM`. `None` if systemd did not
 /// connect the program to the journal.
 pub fn journal_stream() -> Option<(u64, u64)> {

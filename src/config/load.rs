@@ -84,11 +84,12 @@ impl Config {
     fn read_leniently(text: &str) -> (Option<Self>, Vec<Problem>) {
         let source_map = SourceMap::new(text);
         let (config, mut problems) = read::read(text);
-        let config = config.map(|config| Self { source_map: source_map.clone(), ..config });
-        if let Some(config) = &config {
+        let mut config = config.map(|config| Self { source_map: source_map.clone(), ..config });
+        if let Some(config) = &mut config {
             let mut findings = Findings::in_text(&source_map);
             config.check(&mut findings);
             problems.extend(findings.into_problems());
+            config.store.complete();
         }
         let located = |problem: Problem| problem.in_file(None, |key| source_map.line_of(key));
         (config, problems.into_iter().map(located).collect())

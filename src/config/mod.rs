@@ -31,6 +31,9 @@ mod section;
 mod service;
 mod signing_token;
 mod source_map;
+pub(crate) mod store;
+mod store_password;
+mod store_url;
 mod syntax;
 mod tls;
 mod tree;
@@ -50,7 +53,7 @@ pub use backend::{BackendKind, BackendSection};
 pub use backend_url::BackendUrl;
 pub use clean::NotASecret;
 pub use deployment::DeploymentSection;
-pub use environment::{journal_stream, socket_names};
+pub use environment::{journal_stream, postgres_password_file, postgres_user, socket_names};
 pub use github::GitHubSection;
 pub use github_api_url::GitHubApiUrl;
 pub use gitlab::GitLabSection;
@@ -66,10 +69,12 @@ pub use rule::RuleSection;
 pub use secret::{Secret, SecretError};
 pub use section::{
     AdminSection, DoraSection, EventsApiSection, FailureSection, PagerDutySection, ServerSection,
-    StoreSection, UnverifiedPolicy,
+    UnverifiedPolicy,
 };
 pub use service::ServiceSection;
 pub use signing_token::signing_key;
+pub use store::{StoreDurability, StoreSection};
+pub use store_url::StoreUrl;
 pub use tls::TlsSection;
 pub use value::{
     ConfigDuration, Name, ReconcileEvery, RepositoryUrl, Retention, RoutePath, TimeZoneName, Timeout,
@@ -175,6 +180,7 @@ impl Config {
         self.failure.check(findings);
         self.server.tls.iter().for_each(|tls| tls.check(findings));
         self.check_listeners(findings);
+        self.store.check(self.is_refused("store.url"), findings);
     }
 
     /// Checks that the two listeners use different ports.
@@ -212,7 +218,7 @@ impl Config {
 
     /// Makes relative paths start at `folder`, the folder of the file.
     fn resolve_paths(&mut self, folder: &Path) {
-        self.store.path = folder.join(&self.store.path);
+        self.store.resolve_paths(folder);
         self.outgoing.resolve_paths(folder);
         self.server.tls.iter_mut().for_each(|tls| tls.resolve_paths(folder));
         let of_backends = self.backend.iter_mut().flat_map(BackendSection::secrets_mut);
@@ -235,6 +241,7 @@ impl Config {
         of_api.chain(of_backends).for_each(|secret| secret.load_credential(&folder));
         config.listener_secrets_mut().for_each(|secret| secret.load_credential(&folder));
         config.deployment_tokens_mut().for_each(|secret| secret.load_credential(&folder));
+        config.store.password.iter_mut().for_each(|secret| secret.load_credential(&folder));
         config.server.tls.iter_mut().for_each(|tls| tls.load_credentials(&folder));
         config
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -14,7 +13,7 @@ use super::list::List;
 use super::pagerduty_api::PagerDutyApiSection;
 use super::secret::Secret;
 use super::tls::TlsSection;
-use super::value::{self, ConfigDuration, Name, Retention, RoutePath, TimeZoneName, read_from_text};
+use super::value::{self, ConfigDuration, Name, RoutePath, TimeZoneName, read_from_text};
 use crate::domain::name::trimmed;
 use crate::domain::policy::{Reopened, Start, WhichService};
 
@@ -39,17 +38,6 @@ pub struct AdminSection {
     pub listen: SocketAddr,
     /// Host names that it answers to besides loopback and its own address.
     pub hosts: Vec<HostName>,
-}
-
-/// `[store]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StoreSection {
-    /// SQLite file.
-    #[serde(deserialize_with = "value::store_path")]
-    pub path: PathBuf,
-    /// Time that raw bodies are kept.
-    pub retention: Retention,
 }
 
 /// `[pagerduty]`
@@ -131,12 +119,6 @@ impl Default for ServerSection {
 impl Default for AdminSection {
     fn default() -> Self {
         Self { listen: loopback(8081), hosts: Vec::new() }
-    }
-}
-
-impl Default for StoreSection {
-    fn default() -> Self {
-        Self { path: "pagerduty-dora.db".into(), retention: Retention::default() }
     }
 }
 

@@ -166,7 +166,7 @@ fn paths_start_at_the_folder_of_the_file() {
     std::fs::write(&file, "[pagerduty]\nsigning_secrets = [{ file = \"secret\" }]\n").unwrap();
     std::fs::write(folder.path().join("secret"), "0123456789abcdef\n").unwrap();
     let config = Config::read(&file).unwrap();
-    assert_eq!(config.store.path, folder.path().join("pagerduty-dora.db"));
+    assert_eq!(config.store.path, Some(folder.path().join("pagerduty-dora.db")));
     let secret = config.pagerduty.signing_secrets[0].fetch(16).unwrap();
     assert_eq!(secret.expose_secret(), "0123456789abcdef");
 }

@@ -64,14 +64,17 @@ pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
 
 /// Reads the path of a file on a disk. SQLite takes some texts for a store in memory, which is lost at the end, or for
 /// a URI with options.
-pub(super) fn store_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+pub(super) fn store_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let message = match text.as_str() {
         blank if trimmed(blank).is_empty() => "must not be empty: name the file of the store",
         ":memory:" => "must be a file: a store in memory is lost when the process ends",
         uri if uri.starts_with("file:") => "must be a path, without file: before it",
+        url if url.starts_with("postgres") && url.contains("://") => {
+            "must be the path of a file: a database of PostgreSQL belongs in store.url"
+        }
         uri if uri.contains("://") => "must be the path of a file, not a URL",
-        _ => return Ok(text.into()),
+        _ => return Ok(Some(text.into())),
     };
     Err(serde::de::Error::custom(message))
 }

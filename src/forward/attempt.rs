@@ -72,7 +72,7 @@ impl RunningForwarder {
     async fn record(&self, lane: &SharedLane, claimed: &Claimed, outcome: &AttemptOutcome, taken: u32) {
         let name = self.backend.name();
         let record = || {
-            let attempted = (claimed.row, outcome.clone(), taken);
+            let attempted = (claimed.row, claimed.epoch, outcome.clone(), taken);
             self.store.record_attempt((name, lane.lane), attempted, lane.health(), self.clock.now())
         };
         while let Err(error) = record().await {

@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::domain::forwarding::Destination;
 use crate::domain::lane::Lane;
 use crate::domain::timestamp::Timestamp;
+use crate::lease::Lease;
 use crate::store::{Claim, ClaimOrder, Store};
 use crate::telemetry::metrics::Metrics;
 
@@ -30,6 +31,8 @@ use crate::telemetry::metrics::Metrics;
 const STORE_ERROR_PAUSE: Duration = Duration::from_secs(1);
 /// Longest time between two queries of the outbox. It limits the delay if the clock is set back.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
+/// The same if other replicas change the outbox, too, and tell nobody.
+const SHARED_SLEEP: Duration = Duration::from_secs(1);
 /// Time that attempts under way get when the program stops. The next process repeats those that did not finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -92,27 +95,59 @@ impl Forwarder {
         self.run(stop).await;
     }
 
-    /// Forwards until `stop` is set, then waits for the attempts under way.
+    /// Forwards until `stop` is set, then waits for the attempts under way. Of several replicas, one at a time forwards.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut lease = Lease::begin(self.backend.name(), &self.store, &self.metrics);
+        while !*stop.borrow() {
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                () = lease.taken() => {}
+            }
+            self.forward_while(&mut lease, &mut stop).await;
+        }
+        lease.release().await;
+    }
+
+    /// Forwards until `stop` is set, or another replica forwards, then waits for the attempts under way.
+    async fn forward_while(&self, lease: &mut Lease, stop: &mut watch::Receiver<bool>) {
         let Self { backend, store, clock, metrics } = self;
         let mut outbox_changed = store.outbox_changed();
         let mut probe_requests = store.retry_requests();
-        reconcile_marks(&backend, &store, &*clock).await;
-        let lanes = Lanes::load(&backend, &store).await;
-        let log = BackendLog::new(backend.name());
-        let running =
-            Arc::new(RunningForwarder { backend, store, clock, metrics, lanes, log, stop: stop.clone() });
+        reconcile_marks(backend, store, &**clock).await;
+        let running = Arc::new(RunningForwarder {
+            backend: Arc::clone(backend),
+            store: store.clone(),
+            clock: Arc::clone(clock),
+            metrics: Arc::clone(metrics),
+            lanes: Lanes::load(backend, store).await,
+            log: BackendLog::new(backend.name()),
+            stop: stop.clone(),
+        });
         let mut attempts = Attempts::default();
-        while !*stop.borrow() {
+        let mut unclear_commits = store.unclear_commits();
+        loop {
             outbox_changed.mark_unchanged();
-            let (has_room, next_due_at) = running.send_due(&mut attempts).await;
+            let (has_room, next_due_at) = if store.unclear_commits() == unclear_commits {
+                running.send_due(&mut attempts, lease).await
+            } else if attempts.tasks.is_empty() {
+                // Rows may be claimed without anybody here knowing of it.
+                if store.release_claims(backend.name()).await.is_ok() {
+                    unclear_commits = store.unclear_commits();
+                }
+                (false, Some(clock.now().saturating_add(STORE_ERROR_PAUSE)))
+            } else {
+                (false, None)
+            };
             let pause = match next_due_at {
-                Some(then) => running.clock.sleep_until(then, LONGEST_SLEEP),
-                None => running.clock.sleep(LONGEST_SLEEP),
+                // Other replicas change the outbox, too, and nobody tells this one.
+                Some(then) => running.clock.sleep_until(then, self.longest_sleep()),
+                None => running.clock.sleep(self.longest_sleep()),
             };
             tokio::select! {
                 biased;
-                _ = stop.changed() => {}
+                _ = stop.wait_for(|stop| *stop) => break,
+                () = lease.lost() => break,
                 Some(ended) = attempts.tasks.join_next_with_id(), if !attempts.tasks.is_empty() => {
                     attempts.ended(ended);
                 }
@@ -122,6 +157,17 @@ impl Forwarder {
                 () = pause => {}
             }
         }
+        running.drain(attempts).await;
+    }
+
+    fn longest_sleep(&self) -> Duration {
+        if self.store.is_shared() { SHARED_SLEEP } else { LONGEST_SLEEP }
+    }
+}
+
+impl RunningForwarder {
+    /// Waits for the attempts under way.
+    async fn drain(&self, mut attempts: Attempts) {
         let all_done = async {
             while let Some(ended) = attempts.tasks.join_next_with_id().await {
                 attempts.ended(ended);
@@ -129,21 +175,25 @@ impl Forwarder {
         };
         tokio::select! {
             () = all_done => {}
-            () = running.clock.sleep(DRAIN_TIMEOUT) => {
-                let backend = running.backend.name();
+            () = self.clock.sleep(DRAIN_TIMEOUT) => {
+                let backend = self.backend.name();
                 tracing::warn!(backend, "attempts under way were cut off: they are repeated");
             }
         }
-        let now = running.clock.now();
-        running.lanes.in_turn().iter().for_each(|lane| running.log.claimed(lane, true, now));
+        let now = self.clock.now();
+        self.lanes.in_turn().iter().for_each(|lane| self.log.claimed(lane, true, now));
     }
-}
 
-impl RunningForwarder {
     /// Sends the due rows that the lanes allow. Returns `true` if there is room for more, and the time of the next look
     /// at the outbox.
-    async fn send_due(self: &Arc<Self>, attempts: &mut Attempts) -> (bool, Option<Timestamp>) {
+    async fn send_due(self: &Arc<Self>, attempts: &mut Attempts, lease: &Lease) -> (bool, Option<Timestamp>) {
         let now = self.clock.now();
+        if !lease.is_usable() {
+            return (false, None);
+        }
+        if self.store.is_shared() {
+            self.note_other_requests(now).await;
+        }
         let mut room = self.backend.concurrency().saturating_sub(attempts.tasks.len());
         let (mut has_room, mut next) = (false, None);
         for lane in self.lanes.in_turn() {
@@ -175,6 +225,19 @@ impl RunningForwarder {
             self.log.store_trouble("the outbox could not be read", &error);
             Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_ERROR_PAUSE)) }
         })
+    }
+
+    /// Sends the next probe of a lane at once if a person requested it of another replica.
+    async fn note_other_requests(&self, now: Timestamp) {
+        for lane in self.lanes.in_turn() {
+            let waits = lane.with(|state| state.health().not_before.is_some_and(|then| then > now));
+            if waits
+                && let Ok(saved) = self.store.lane_health(self.backend.name(), lane.lane).await
+                && saved.not_before.is_some_and(|then| then <= now)
+            {
+                lane.with(|state| state.probe_now(now));
+            }
+        }
     }
 
     /// Sends the next probes at once if a person requested it.

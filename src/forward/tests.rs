@@ -17,6 +17,7 @@ async fn a_panic_counts_as_a_failed_attempt() {
         policy: Arc::new(Policy::default()),
         destinations: vec![Arc::clone(&backend) as Arc<dyn Destination>],
         sources: sources::ALL,
+        fingerprint: None,
         max_backlog: MAX_BACKLOG,
         observer: Arc::clone(&metrics) as _,
     };

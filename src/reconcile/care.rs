@@ -16,6 +16,7 @@ use crate::telemetry::reconciliation::SubscriptionHealth;
 const EVERY: Duration = Duration::from_mins(5);
 
 /// Looks after the webhook subscription.
+#[derive(Clone)]
 pub struct SubscriptionCare {
     /// Client of PagerDuty's REST API.
     pub client: RestClient,

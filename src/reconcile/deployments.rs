@@ -44,6 +44,7 @@ pub struct NamedRepositories {
 }
 
 /// Reads deployments from an API from time to time.
+#[derive(Clone)]
 pub struct DeploymentReader<A> {
     /// Client of the API.
     pub api: A,

@@ -56,6 +56,7 @@ const RETRY: Duration = Duration::from_mins(1);
 /// Shortest time between two looks that somebody asks for. Anybody can post a wrong signature.
 const SHORTEST_WAIT: Duration = Duration::from_mins(2);
 /// Looks at PagerDuty from time to time.
+#[derive(Clone)]
 pub struct Reconciler {
     /// Client of PagerDuty's REST API.
     pub client: RestClient,

@@ -32,6 +32,7 @@ const MOST: usize = 100;
 const MOST_REFUSALS: usize = 3;
 
 /// Asks PagerDuty for the changes related to incidents.
+#[derive(Clone)]
 pub struct RelatedChangesLoop {
     /// Client of PagerDuty's REST API.
     pub client: RestClient,

@@ -127,7 +127,7 @@ impl Daemon {
         if reloaded.is_empty() {
             return Ok(reloaded);
         }
-        new.config.keep_until_restart(&self.setup.config);
+        new.keep_until_restart(&self.setup);
         let requests = routes::requests(&self.parts, &new, Some(&self.requests)).map_err(not_now)?;
         // From here on the new configuration takes effect. Errors are only logged.
         self.apply(new, requests, &reloaded).await;
@@ -137,7 +137,8 @@ impl Daemon {
     async fn apply(&mut self, new: Setup, requests: Arc<Requests>, reloaded: &Reloaded) {
         let parts = &self.parts;
         parts.metrics.set_backends(new.backend_names());
-        parts.store.configure(Arc::clone(&new.policy), new.destinations());
+        let fingerprint = Arc::clone(&new.fingerprint);
+        parts.store.configure(Arc::clone(&new.policy), new.destinations(), Some(fingerprint));
         let (admin, prepare) = routes::admin(parts, &new, &requests);
         self.served.tls.send_replace(new.tls_config());
         let _ = self.served.public.send_replace(routes::public(parts, &new, &requests));

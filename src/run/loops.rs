@@ -19,10 +19,14 @@ use crate::config::changes::Reloaded;
 use crate::config::deployment_api::TableRepositories;
 use crate::domain::forwarding::Destination;
 use crate::forward::Forwarder;
+use crate::lease::Lease;
 use crate::reconcile::{
     DeploymentReader, NamedRepositories, Reconciler, RelatedChangesLoop, SubscriptionCare,
 };
 use crate::sources::deployment_api::DeploymentApi;
+
+/// Name of the lease of the replica that asks the APIs of PagerDuty, GitHub and GitLab. No backend can have it.
+const APIS: &str = "(APIs)";
 
 /// All loops.
 pub(super) struct Loops {
@@ -30,6 +34,8 @@ pub(super) struct Loops {
     forwarders: BTreeMap<String, Loop>,
     /// Loops of backends that were removed. They finish their last attempts.
     retired_forwarders: BTreeMap<String, Loop>,
+    /// The right to ask APIs.
+    apis: Lease,
     /// Loops that ask PagerDuty's REST API.
     pagerduty: Vec<Loop>,
     /// Loop that reads deployments from GitHub.
@@ -69,6 +75,29 @@ impl Loop {
         Self { stop, task }
     }
 
+    /// The same for a loop that asks an API. Of several replicas, one at a time asks: another one goes on when it has ended.
+    fn start_for_one<F: Future<Output = ()> + Send + 'static>(
+        thread: &Handle,
+        replaced: Option<Self>,
+        lease: &Lease,
+        run: impl Fn(watch::Receiver<bool>) -> F + Send + 'static,
+    ) -> Self {
+        let mut lease = lease.clone();
+        Self::start(thread, replaced, move |mut stop| async move {
+            while !*stop.borrow() {
+                tokio::select! {
+                    biased;
+                    _ = stop.wait_for(|stop| *stop) => return,
+                    () = lease.taken() => {}
+                }
+                tokio::select! {
+                    () = run(stop.clone()) => return,
+                    () = lease.lost() => {}
+                }
+            }
+        })
+    }
+
     fn order_stop(&self) {
         self.stop.send_replace(true);
     }
@@ -93,6 +122,7 @@ impl Loops {
         Self {
             forwarders: BTreeMap::new(),
             retired_forwarders: BTreeMap::new(),
+            apis: Lease::begin(APIS, &parts.store, &parts.metrics),
             pagerduty: Vec::new(),
             github: None,
             gitlab: None,
@@ -194,11 +224,13 @@ impl Loops {
             reader: parts.related_changes_reader.clone(),
             clock: Arc::clone(&parts.clock),
         };
-        let thread = &parts.api_thread.handle;
+        let (thread, lease) = (&parts.api_thread.handle, &self.apis);
         self.pagerduty = vec![
-            Loop::start(thread, replaced.next(), |stop| reconciler.run(stop)),
-            Loop::start(thread, replaced.next(), |stop| care.run(stop)),
-            Loop::start(thread, replaced.next(), |stop| related_changes.run(stop)),
+            Loop::start_for_one(thread, replaced.next(), lease, move |stop| reconciler.clone().run(stop)),
+            Loop::start_for_one(thread, replaced.next(), lease, move |stop| care.clone().run(stop)),
+            Loop::start_for_one(thread, replaced.next(), lease, move |stop| {
+                related_changes.clone().run(stop)
+            }),
         ];
     }
 
@@ -206,14 +238,24 @@ impl Loops {
     fn read_deployments(&mut self, parts: &Parts, setup: &Setup) {
         let (config, apis) = (&setup.config, &setup.deployment_apis);
         let github = config.github.as_ref().map(|section| section.poll.get());
-        self.github = read_deployments(parts, config, apis.github.as_ref().zip(github), self.github.take());
+        self.github = read_deployments(
+            parts,
+            config,
+            apis.github.as_ref().zip(github),
+            (self.github.take(), &self.apis),
+        );
         let gitlab = config.gitlab.as_ref().map(|section| section.poll.get());
-        self.gitlab = read_deployments(parts, config, apis.gitlab.as_ref().zip(gitlab), self.gitlab.take());
+        self.gitlab = read_deployments(
+            parts,
+            config,
+            apis.gitlab.as_ref().zip(gitlab),
+            (self.gitlab.take(), &self.apis),
+        );
     }
 
     /// Ends all loops, and waits until they have finished their work.
     pub(super) async fn end(self) {
-        let Self { forwarders, retired_forwarders, pagerduty, retention, expiry, watchdog, .. } = self;
+        let Self { forwarders, retired_forwarders, apis, pagerduty, retention, expiry, watchdog, .. } = self;
         let forwarders = forwarders.into_values().chain(retired_forwarders.into_values());
         let all: Vec<Loop> = forwarders
             .chain(pagerduty)
@@ -226,6 +268,7 @@ impl Loops {
         for each in all {
             each.ended().await;
         }
+        apis.release().await;
     }
 }
 
@@ -252,7 +295,7 @@ fn read_deployments<A: DeploymentApi + Clone>(
     parts: &Parts,
     config: &Config,
     api: Option<(&A, Duration)>,
-    replaced: Option<Loop>,
+    (replaced, lease): (Option<Loop>, &Lease),
 ) -> Option<Loop> {
     let readings = &parts.metrics.deployment_readings;
     let Some((api, every)) = api else {
@@ -271,5 +314,6 @@ fn read_deployments<A: DeploymentApi + Clone>(
         every,
         named: NamedRepositories { certain, possible, addresses: config.repositories_of_services() },
     };
-    Some(Loop::start(&parts.api_thread.handle, replaced, |stop| reader.run(stop, wanted)))
+    let run = move |stop| reader.clone().run(stop, wanted.clone());
+    Some(Loop::start_for_one(&parts.api_thread.handle, replaced, lease, run))
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::error::RunError;
 use super::secrets::{backends, outgoing};
 use super::store::{open_store, wait_for_writer};
+use super::store_address::store_of_command;
 use crate::config::{Config, Problems};
 use crate::domain::forwarding::Destination;
 use crate::domain::policy::Policy;
-use crate::store::{OpenError, Store};
+use crate::store::{OpenError, PostgresAddress, Reader, Store, StoreAddress};
 use crate::telemetry::metrics::Metrics;
 
 /// The store without a daemon, for commands that change the store while no daemon runs.
@@ -17,13 +18,12 @@ pub struct OfflineStore(Store);
 impl OfflineStore {
     /// Opens the store. Backends are set up because changes put rows into the outbox. Nothing is sent.
     pub fn open(config: &Config, policy: &Arc<Policy>) -> Result<Self, RunError> {
-        if !config.store.path.exists() {
-            return Err(OpenError::Missing { path: config.store.path.clone() }.into());
-        }
+        let address = store_of_command(config)?;
+        refuse_missing(&address)?;
         let backends = backends(config, &outgoing(config)?).map_err(Problems::from_all)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
         let destinations = backends.into_iter().map(|backend| backend as Arc<dyn Destination>).collect();
-        Ok(Self(open_store(config, policy, destinations, metrics)?))
+        Ok(Self(open_store(address, (policy, destinations), None, metrics)?))
     }
 
     /// The open store.
@@ -36,5 +36,17 @@ impl OfflineStore {
         let mut ended = self.0.ended();
         drop(self.0);
         wait_for_writer(&mut ended).await
+    }
+}
+
+/// Fails if there is no store yet: only the daemon sets one up, so that a mistake in the address is noticed.
+fn refuse_missing(address: &StoreAddress) -> Result<(), OpenError> {
+    match address {
+        StoreAddress::File(path) if path.exists() => Ok(()),
+        StoreAddress::File(path) => Err(OpenError::Missing { path: path.clone() }),
+        StoreAddress::Postgres(address) => {
+            let at_url = PostgresAddress { read_url: None, ..(**address).clone() };
+            Reader::open(StoreAddress::Postgres(Arc::new(at_url))).map(drop)
+        }
     }
 }

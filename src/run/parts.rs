@@ -13,7 +13,7 @@ use super::setup::Setup;
 use super::store::open_store;
 use crate::clock::Clock;
 use crate::http::{BodyBudget, Token};
-use crate::store::{FiguresReader, OutboxGauge, ReadError, Reader, Store};
+use crate::store::{FiguresReader, OutboxGauge, ReadError, Reader, Store, StoreAddress};
 use crate::telemetry::metrics::Metrics;
 
 /// Connections for listings, so that a slow one delays no other.
@@ -57,18 +57,28 @@ impl Parts {
         reload_requests: ReloadRequests,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, RunError> {
-        let metrics = Metrics::new(setup.backend_names());
-        let store = open_store(&setup.config, &setup.policy, setup.destinations(), Arc::clone(&metrics))?;
-        let path = &setup.config.store.path;
+        let metrics = match setup.store {
+            StoreAddress::File(_) => Metrics::new(setup.backend_names()),
+            StoreAddress::Postgres(_) => Metrics::with_replicas(setup.backend_names()),
+        };
+        let store = open_store(
+            setup.store.clone(),
+            (&setup.policy, setup.destinations()),
+            Some(Arc::clone(&setup.fingerprint)),
+            Arc::clone(&metrics),
+        )?;
+        let address = || setup.store.clone();
+        // What is asked and stored follows from what these read, so they must not lag.
+        let primary = || setup.store.primary();
         Ok(Self {
             store,
             clock,
             metrics,
-            listing_reader: Reader::open_several(path, LISTING_CONNECTIONS)?,
-            figures: FiguresReader::open(path)?,
-            reconciliation_reader: Reader::open(path)?,
-            related_changes_reader: Reader::open(path)?,
-            deployments_reader: Reader::open(path)?,
+            listing_reader: Reader::open_several(address(), LISTING_CONNECTIONS)?,
+            figures: FiguresReader::open(address())?,
+            reconciliation_reader: Reader::open(primary())?,
+            related_changes_reader: Reader::open(primary())?,
+            deployments_reader: Reader::open(primary())?,
             api_thread: ApiThread::start().map_err(RunError::Thread)?,
             budget: BodyBudget::default(),
             token: Arc::new(Token::new().map_err(RunError::Random)?),

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::store_address::store_of_daemon;
 use super::tls::tls;
 use crate::backend::{Backend, Outgoing, SetupError};
 use crate::config::deployment_api::{GITHUB_TOKEN, GITLAB_TOKEN};
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
+use crate::config::store::STORE_PASSWORD;
 use crate::config::{self, Config, Problem, Secret};
 use crate::sources::github::rest::GitHubApi;
 use crate::sources::gitlab::rest::GitLabApi;
@@ -77,6 +79,7 @@ pub(crate) fn outgoing(config: &Config) -> Result<Outgoing, Problem> {
 pub(crate) fn problems(config: &Config) -> Vec<Problem> {
     let mut problems = config.fetch_listener_secrets().err().unwrap_or_default();
     problems.extend(tls(config).err());
+    problems.extend(store_of_daemon(config).err());
     let outgoing = match outgoing(config) {
         Ok(outgoing) => outgoing,
         Err(problem) => {
@@ -141,6 +144,9 @@ pub(super) fn warn(config: &Config) {
     }
     if let Some(warning) = config.pagerduty.api.as_ref().and_then(|api| api.token.warning()) {
         tracing::warn!("{PAGERDUTY_TOKEN}: {warning}");
+    }
+    if let Some(warning) = config.store.password.as_ref().and_then(Secret::warning) {
+        tracing::warn!("{STORE_PASSWORD}: {warning}");
     }
     for (key, warning) in config.deployment_tokens().filter_map(|(key, token)| Some((key, token.warning()?)))
     {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
+use super::fingerprint::fingerprint;
 use super::secrets::{DeploymentApis, backends, deployment_apis, outgoing, rest_client, warn};
+use super::store_address::store_of_daemon;
 use super::tls::tls;
 use crate::backend::Backend;
 use crate::catalog;
@@ -15,6 +17,7 @@ use crate::domain::forwarding::{Destination, Destinations};
 use crate::domain::policy::Policy;
 use crate::http::Tls;
 use crate::sources::pagerduty::rest::RestClient;
+use crate::store::StoreAddress;
 
 /// A configuration with its secrets, certificates, catalog and backends.
 pub(super) struct Setup {
@@ -27,6 +30,10 @@ pub(super) struct Setup {
     /// Clients of the APIs that deployments are read from.
     pub(super) deployment_apis: DeploymentApis,
     pub(super) policy: Arc<Policy>,
+    /// Address of the store.
+    pub(super) store: StoreAddress,
+    /// Fingerprint of the program's version and of what the configuration decides.
+    pub(super) fingerprint: Arc<str>,
     /// TLS of the public listener, if it is configured.
     pub(super) tls: Option<Tls>,
     /// To find out which secrets have changed.
@@ -45,19 +52,34 @@ impl Setup {
         let outgoing = outgoing(&config)?;
         let (secrets, backends) = (config.fetch_listener_secrets(), backends(&config, &outgoing));
         let (pagerduty, apis) = (rest_client(&config, &outgoing), deployment_apis(&config, &outgoing));
-        let (secrets, backends, pagerduty, deployment_apis, tls) =
-            match (secrets, backends, pagerduty, apis, tls(&config)) {
-                (Ok(secrets), Ok(backends), Ok(pagerduty), Ok(apis), Ok(tls)) => {
-                    (secrets, backends, pagerduty, apis, tls)
+        let (tls, store) = (tls(&config), store_of_daemon(&config));
+        let (secrets, backends, pagerduty, deployment_apis, tls, store) =
+            match (secrets, backends, pagerduty, apis, tls, store) {
+                (Ok(secrets), Ok(backends), Ok(pagerduty), Ok(apis), Ok(tls), Ok(store)) => {
+                    (secrets, backends, pagerduty, apis, tls, store)
                 }
-                (secrets, backends, pagerduty, apis, tls) => {
+                (secrets, backends, pagerduty, apis, tls, store) => {
                     let of_lists = [secrets.err(), backends.err()].into_iter().flatten().flatten();
                     let of_apis = pagerduty.err().into_iter().chain(apis.err().into_iter().flatten());
-                    return Err(Problems::from_all(of_lists.chain(of_apis).chain(tls.err()).collect()));
+                    let problems = of_lists.chain(of_apis).chain(tls.err()).chain(store.err());
+                    return Err(Problems::from_all(problems.collect()));
                 }
             };
         let policy = Arc::new(policy(&config)?);
-        Ok(Self { config, secrets, backends, pagerduty, deployment_apis, policy, tls, unshown })
+        let fingerprint = fingerprint(&config, &policy)
+            .map_err(|error| Problem::with_key("configuration", error.to_string()))?;
+        Ok(Self {
+            config,
+            secrets,
+            backends,
+            pagerduty,
+            deployment_apis,
+            policy,
+            store,
+            fingerprint,
+            tls,
+            unshown,
+        })
     }
 
     /// Differences to a new configuration.
@@ -70,6 +92,13 @@ impl Setup {
             reloaded.add("failure.catalog");
         }
         Ok(reloaded)
+    }
+
+    /// Takes over the running values that only a restart can change.
+    pub(super) fn keep_until_restart(&mut self, running: &Self) {
+        self.config.keep_until_restart(&running.config);
+        self.unshown.keep_until_restart(&running.unshown);
+        self.store.clone_from(&running.store);
     }
 
     /// Names of the backends.

@@ -13,6 +13,18 @@ use crate::domain::tell::{TellOrder, TellStep};
 use crate::domain::timestamp::Timestamp;
 
 impl Store {
+    /// Takes or renews the right to send to `backend`. `false` while another replica has it.
+    pub async fn take_lease(&self, backend: &str) -> Result<bool, StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| session.take_lease(&backend)).await
+    }
+
+    /// Gives the right to send to `backend` to another replica. Called when no attempt of the backend is under way.
+    pub async fn release_lease(&self, backend: &str) -> Result<(), StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| session.release_lease(&backend)).await
+    }
+
     /// Claims up to `limit` due rows of a lane of `backend`. This process then sends them. `limit` is called in the
     /// transaction.
     pub async fn claim(
@@ -68,11 +80,11 @@ impl Store {
     pub async fn record_attempt(
         &self,
         (backend, lane): (&str, Lane),
-        (row, outcome, taken): (i64, AttemptOutcome, u32),
+        (row, epoch, outcome, taken): (i64, i64, AttemptOutcome, u32),
         health: impl Fn() -> LaneHealth + Send + 'static,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (backend, attempted) = (backend.to_owned(), EndedAttempt { row, outcome, taken });
+        let (backend, attempted) = (backend.to_owned(), EndedAttempt { row, epoch, outcome, taken });
         self.queue(move |session| {
             lane::save(session, &backend, lane, &health())?;
             attempts::record(session, &attempted, now)

@@ -4,8 +4,9 @@
 //! them once the disk is synced. Readers cannot write.
 //!
 //! Each folder imports only from those to its left: `engine` (connections, the writer, migrations) < `facts` (events
-//! and deployments as received) < `state` (failures and their links) < `outbox` (requests to backends) < `read`.
+//! and deployments as received) < `state` (failures and their links) < `outbox` (requests to backends) < `read` < `copy`.
 
+pub mod copy;
 mod engine;
 mod facts;
 mod forwarding;
@@ -15,23 +16,27 @@ mod read;
 mod state;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
+pub use engine::address::{Durable, PostgresAddress, StoreAddress};
 pub use engine::change_channels::RetryRequests;
 pub use engine::error::ReadError;
 pub use engine::health::StoreOutage;
 pub use engine::job::{StoreError, WriterState};
 pub use engine::open_error::OpenError;
+pub use engine::postgres::guarantees::ServerGuarantees;
+pub use engine::schema::SCHEMA;
 pub use engine::settings::{CommitObserver, MAX_BACKLOG, Settings};
+pub use engine::shared_gauges::SharedGauges;
 pub use engine::sizes::{NEARLY_FULL_BYTES, Sizes};
 pub use engine::sql::error::Error as DatabaseError;
 pub use engine::sqlite::backup::{BackupError, BackupSummary, backup};
 pub use engine::sqlite::files::is_in_use;
-pub use engine::sqlite::migrations::SCHEMA;
+
 pub use facts::delivery::Delivery;
 pub use facts::quarantine::QuarantineRetry;
 pub use facts::record::Recorded;
@@ -63,18 +68,21 @@ use crate::domain::policy::Policy;
 use crate::domain::related_change::RelatedChange;
 use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
+use engine::backlog::Backlog;
 use engine::change_channels::ChangeChannels;
+use engine::folding::Folding;
 use engine::health::Health;
 use engine::hooks::Hooks;
 use engine::job::{Job, WriteKind};
-use engine::open_error::in_file;
-use engine::open_store::OpenStore;
+use engine::open_error::in_store;
+use engine::open_store::Opened;
 use engine::progress::{self, WRITTEN_AT};
 use engine::session::Session;
 use engine::settings::CurrentSettings;
 use engine::writer::Writer;
 use facts::{event, quarantine, record, related_changes};
 use outbox::{backfill, import, reconcile};
+pub use pending::WriteFuture;
 use pending::{NewJob, Pending, Work};
 use state::{duplicates, fold, merge_group, read_deployments, reading, reevaluate, renew, submission};
 
@@ -99,7 +107,11 @@ const QUEUE: usize = 1024;
 /// A handle to the writer. Clones share it; the writer ends when the last one is dropped.
 #[derive(Clone)]
 pub struct Store {
+    /// Queue of the writer that stores webhooks. With one writer, that of all jobs.
+    webhooks: mpsc::Sender<Box<dyn Job>>,
     jobs: mpsc::Sender<Box<dyn Job>>,
+    /// Counts the commits without a clear answer. `None` if this process has the store for itself.
+    unclear_commits: Option<Arc<AtomicU64>>,
     configure: Arc<watch::Sender<Settings>>,
     outbox_changed: watch::Receiver<()>,
     retry_requests: watch::Receiver<RetryRequests>,
@@ -109,35 +121,62 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store, migrates it, and starts its writer.
-    pub fn open(path: &Path, settings: Settings) -> Result<Self, OpenError> {
-        let open = OpenStore::open(path)?;
+    /// Opens the store, migrates it, and starts its writers.
+    pub fn open(address: impl Into<StoreAddress>, settings: Settings) -> Result<Self, OpenError> {
+        let address = address.into();
+        let opened = Opened::open(&address, settings.fingerprint.as_deref())?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (changed, outbox_changed) = watch::channel(());
         let (request_retry, retry_requests) = watch::channel(RetryRequests::new());
         let (fold, is_folded) = watch::channel(true);
         let (end, ended) = watch::channel(WriterState::Running);
-        let health = Health::default();
-        let change_channels = ChangeChannels { changed, request_retry, is_folded: fold };
+        let health = Health::of(&address);
+        let change_channels =
+            ChangeChannels { changed, request_retry, is_folded: fold, stored: Arc::default() };
+        let max_backlog = settings.max_backlog;
         let (configure, configured) = watch::channel(settings);
-        let mut writer = Writer::new(
-            open,
-            (CurrentSettings::of(configured), HOOKS),
-            queue,
-            change_channels,
-            health.clone(),
-        );
-        writer.catch_up().map_err(in_file(path))?;
-        writer.start(end)?;
+        let writer = |store, queue, folding| {
+            let settings = CurrentSettings::of(configured.clone());
+            Writer::new(store, (settings, HOOKS), (queue, folding), change_channels.clone(), health.clone())
+        };
+        let unclear_commits = opened.unclear_commits();
+        let (mut decides, webhooks) = match opened {
+            Opened::Alone(store) => {
+                (writer(store, queue, Folding::Own(Backlog::new(max_backlog))), jobs.clone())
+            }
+            Opened::Shared { takes_in, decides } => {
+                let (webhooks, taken_in) = mpsc::channel(QUEUE);
+                writer(takes_in, taken_in, Folding::Elsewhere(jobs.clone()))
+                    .start(watch::channel(WriterState::Running).0)?;
+                // Nobody knows before the first look.
+                change_channels.folded(false);
+                let folding = Folding::Shared { may_have_more: true, looked_at: None };
+                (writer(decides, queue, folding), webhooks)
+            }
+        };
+        decides.catch_up().map_err(in_store(&address))?;
+        decides.start(end)?;
         let configure = Arc::new(configure);
-        Ok(Self { jobs, configure, outbox_changed, retry_requests, is_folded, ended, health })
+        Ok(Self {
+            webhooks,
+            jobs,
+            unclear_commits,
+            configure,
+            outbox_changed,
+            retry_requests,
+            is_folded,
+            ended,
+            health,
+        })
     }
 
-    /// Makes the writer use another policy and other backends from its next transaction on.
-    pub fn configure(&self, policy: Arc<Policy>, destinations: Destinations) {
+    /// Makes the writer use another policy and other backends from its next transaction on. `fingerprint`: that of the new
+    /// configuration, as in [`Settings`].
+    pub fn configure(&self, policy: Arc<Policy>, destinations: Destinations, fingerprint: Option<Arc<str>>) {
         self.configure.send_modify(|settings| {
             settings.policy = policy;
             settings.destinations = destinations;
+            settings.fingerprint = fingerprint;
         });
     }
 
@@ -286,8 +325,9 @@ impl Store {
 
     /// Proves that the store can be written.
     pub async fn prove_writable(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.offer(WriteKind::Other, move |session| progress::set(session.db(), WRITTEN_AT, now.as_nanos()))
-            .await
+        let prove = move |session: &mut Session<'_>| progress::set(session.db(), WRITTEN_AT, now.as_nanos());
+        // By the writer of webhooks, because that is what senders need.
+        Self::offer_to(&self.webhooks, WriteKind::Other, prove).await
     }
 
     /// Waits until all answered events are folded into their failures. In a rush, or while the store cannot be written,
@@ -309,6 +349,16 @@ impl Store {
         self.health.count_late_webhook();
     }
 
+    /// `true` if other replicas may write to the store, too.
+    pub fn is_shared(&self) -> bool {
+        self.unclear_commits.is_some()
+    }
+
+    /// Number of commits so far without a clear answer. Rows of the outbox may be claimed by such a commit.
+    pub fn unclear_commits(&self) -> u64 {
+        self.unclear_commits.as_ref().map_or(0, |commits| commits.load(Ordering::Relaxed))
+    }
+
     /// Receiver of the writer's state, which changes when the writer ends.
     pub fn ended(&self) -> watch::Receiver<WriterState> {
         self.ended.clone()
@@ -317,8 +367,17 @@ impl Store {
     /// Does work in the writer if its queue has room. The work is queued before the returned future is awaited, so that
     /// the future is small.
     fn offer<T: Send + 'static>(&self, kind: WriteKind, work: impl Work<T>) -> impl WriteFuture<T> {
+        let queue = if kind == WriteKind::Webhook { &self.webhooks } else { &self.jobs };
+        Self::offer_to(queue, kind, work)
+    }
+
+    fn offer_to<T: Send + 'static>(
+        queue: &mpsc::Sender<Box<dyn Job>>,
+        kind: WriteKind,
+        work: impl Work<T>,
+    ) -> impl WriteFuture<T> {
         let (job, answer) = Pending::boxed(kind, work);
-        let offered = self.jobs.try_send(job).map_err(|refused| match refused {
+        let offered = queue.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         });
@@ -338,8 +397,3 @@ impl Store {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 }
-
-/// Result of a write, once the disk has it.
-#[must_use = "only the result shows whether the disk has the write"]
-pub trait WriteFuture<T>: Future<Output = Result<T, StoreError>> + Send + 'static {}
-impl<T, F: Future<Output = Result<T, StoreError>> + Send + 'static> WriteFuture<T> for F {}

@@ -13,6 +13,11 @@ impl<T, F: FnMut(&mut Session<'_>) -> sql::Result<T> + Send + 'static> Work<T> f
 /// A job, and the receiver of its result.
 pub(super) type NewJob<T> = (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>);
 
+/// Result of a write, once the disk has it.
+#[must_use = "only the result shows whether the disk has the write"]
+pub trait WriteFuture<T>: Future<Output = Result<T, StoreError>> + Send + 'static {}
+impl<T, F: Future<Output = Result<T, StoreError>> + Send + 'static> WriteFuture<T> for F {}
+
 /// A [`Job`] for a closure.
 pub(super) struct Pending<T, W> {
     kind: WriteKind,

@@ -19,6 +19,7 @@ use super::intake::IntakeMetrics;
 use super::process::Process;
 use super::reconciliation::Reconciliation;
 use super::reloads::Reloads;
+use super::replicas::ReplicaMetrics;
 use super::store::StoreMetrics;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{CommitObserver, StoreGauges};
@@ -74,6 +75,8 @@ pub struct Metrics {
     pub reloads: Reloads,
     /// Metrics of the store.
     pub store: StoreMetrics,
+    /// Metrics of daemons that share the store.
+    pub replicas: ReplicaMetrics,
     /// Reconciliation with PagerDuty.
     pub reconciliation: Reconciliation,
     /// Reading of deployments from the APIs of GitHub and GitLab.
@@ -85,6 +88,17 @@ pub struct Metrics {
 impl Metrics {
     /// Registers all metrics. The counters of these backends are there from the start.
     pub fn new(backends: impl IntoIterator<Item = String>) -> Arc<Self> {
+        Arc::new(Self::registered(backends))
+    }
+
+    /// The same for a daemon that shares its store with others.
+    pub fn with_replicas(backends: impl IntoIterator<Item = String>) -> Arc<Self> {
+        let mut metrics = Self::registered(backends);
+        metrics.replicas.register(&mut metrics.registry);
+        Arc::new(metrics)
+    }
+
+    fn registered(backends: impl IntoIterator<Item = String>) -> Self {
         let mut registry = Registry::default();
         let mut metrics = Self {
             intake: IntakeMetrics::new(&mut registry),
@@ -106,6 +120,7 @@ impl Metrics {
             certificate_expiry: Gauge::default(),
             reloads: Reloads::default(),
             store: StoreMetrics::default(),
+            replicas: ReplicaMetrics::default(),
             reconciliation: Reconciliation::default(),
             deployment_readings: DeploymentReadings::default(),
             of_backends: Backends::default(),
@@ -119,7 +134,7 @@ impl Metrics {
         metrics.reconciliation.register(&mut metrics.registry);
         metrics.deployment_readings.register(&mut metrics.registry);
         metrics.registry.register_collector(Box::new(Process::default()));
-        Arc::new(metrics)
+        metrics
     }
 
     fn register(&mut self) {
@@ -187,6 +202,9 @@ impl Metrics {
         self.open_failures.set(gauges.open_failures);
         self.quarantined.set(gauges.quarantined);
         self.store.note(&gauges.sizes);
+        if let Some(shared) = &gauges.shared {
+            self.replicas.note(shared);
+        }
         // A backend that was removed from the configuration is shown while it has rows.
         self.outbox_pending.clear();
         self.outbox_dead.clear();
@@ -234,6 +252,18 @@ impl CommitObserver for Metrics {
 
     fn missed_resolve(&self) {
         self.reconciliation.want();
+    }
+
+    fn waited_for_turn(&self, took: Duration) {
+        self.replicas.waited_for_turn(took);
+    }
+
+    fn reconnected(&self) {
+        self.replicas.reconnected();
+    }
+
+    fn stepped_back(&self, has_stepped_back: bool) {
+        self.replicas.stepped_back(has_stepped_back);
     }
 }
 

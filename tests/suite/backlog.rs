@@ -11,6 +11,7 @@ use pagerduty_dora::sources::pagerduty::{SOURCE, payload};
 use pagerduty_dora::store::{CommitObserver, Delivery, Settings, Store, StoreError};
 use tokio::task::JoinSet;
 
+use crate::engine::{is_only_of_sqlite, store_address};
 use crate::harness::{event_of, time};
 use crate::store_edit::{self, Lock};
 use crate::store_probe::Probe;
@@ -18,6 +19,9 @@ use crate::store_probe::Probe;
 const MAX_BACKLOG: usize = 2_048;
 /// A full backlog, as many events that may be folded before the poisoned one, and one more group.
 const MORE_THAN_FIT: usize = 2 * MAX_BACKLOG + 512;
+
+/// Part of SQLite that these tests are about.
+const IN_MEMORY: &str = "the backlog is in memory, and limited; that of PostgreSQL is a table";
 
 struct Nobody;
 
@@ -40,15 +44,19 @@ fn open(path: &Path, max_backlog: usize) -> Store {
         policy: Arc::new(Policy::default()),
         destinations: Vec::new(),
         sources: sources::ALL,
+        fingerprint: None,
         max_backlog,
         observer: Arc::new(Nobody),
     };
-    Store::open(path, settings).unwrap()
+    Store::open(store_address(path), settings).unwrap()
 }
 
 /// Runs on one thread, so that after 64 yields all spawned tasks have reached the writer.
 #[tokio::test]
 async fn events_are_refused_once_the_backlog_is_full() {
+    if is_only_of_sqlite(IN_MEMORY) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = open(&path, MAX_BACKLOG);
@@ -84,6 +92,9 @@ async fn events_are_refused_once_the_backlog_is_full() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_events_than_the_backlog_holds_are_all_folded() {
+    if is_only_of_sqlite(IN_MEMORY) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = open(&path, 100);

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::certificates::{Authority, Certified, write};
+use crate::engine::ports_and_store;
 use crate::harness::{PATIENCE, client, event_of, eventually};
 use crate::process::{Listening, PROGRAM, Process};
 
@@ -38,12 +39,10 @@ fn configure(folder: &Path, echo: SocketAddr, rest: &str) {
     write(folder, "key.pem", &format!("canary\n{key}"));
     write(folder, "dd-key", "canary-datadog-key");
     write(folder, "app-key", "canary-application-key");
+    let ports_and_store = ports_and_store(folder);
     let text = format!(
         r#"{rest}
-[server]
-listen = "127.0.0.1:0"
-[admin]
-listen = "127.0.0.1:0"
+{ports_and_store}
 [pagerduty]
 signing_secrets = [{{ env = "PAGERDUTY_SIGNING_SECRET" }}]
 [pagerduty.api]

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::engine::store_keys;
 use crate::harness::{Daemon, SECRET, event_of};
 
 fn program(folder: &Path, arguments: &[&str]) -> Output {
@@ -286,7 +287,7 @@ fn check_prints_a_line_for_each_item() {
 async fn sent_webhooks_are_listed_while_the_daemon_runs() {
     let daemon = Daemon::start("").await;
     let folder = tempfile::tempdir().unwrap();
-    let config = format!("[store]\npath = {:?}\n", daemon.store.display().to_string());
+    let config = format!("[store]\n{}", store_keys(&daemon.store));
     std::fs::write(folder.path().join("config.toml"), config).unwrap();
     std::fs::write(folder.path().join("one.json"), event_of("incident.resolved", "QSENT0000000001")).unwrap();
     std::fs::write(folder.path().join("two.json"), event_of("incident.triggered", "QSENT0000000002"))

@@ -7,6 +7,7 @@ use pagerduty_dora::sources::{github, gitlab};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use crate::engine::ports_and_store;
 use crate::harness::{Answer, Daemon, client};
 use crate::node::program;
 use crate::process::{Listening, Process};
@@ -241,8 +242,8 @@ async fn ping(listening: Listening, events: &[&str], hook_id: u64) {
 async fn the_log_says_what_is_wrong_with_a_webhook() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
-    let listeners = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
-    std::fs::write(&config, format!("{listeners}{}", both())).unwrap();
+    let ports_and_store = ports_and_store(folder.path());
+    std::fs::write(&config, format!("{ports_and_store}{}", both())).unwrap();
     let (process, listening) = Process::start(&config);
     ping(listening, &["deployment_status"], 1).await;
     ping(listening, &["push"], 2).await;
@@ -301,8 +302,8 @@ async fn the_requests_in_the_manual_are_accepted() {
 async fn log_of_refusals(configuration: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
-    let listeners = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
-    std::fs::write(&config, format!("{listeners}{configuration}")).unwrap();
+    let ports_and_store = ports_and_store(folder.path());
+    std::fs::write(&config, format!("{ports_and_store}{configuration}")).unwrap();
     let (process, listening) = Process::start(&config);
     let url = |path: &str| format!("http://{}/webhooks/{path}", listening.public);
     let body = fixture_of("github", "deployment_status.success");

@@ -6,6 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::engine::ports_and_store;
 use crate::harness::{PATIENCE, client, event_of};
 use crate::process::{PROGRAM, Process};
 
@@ -25,7 +26,7 @@ async fn idle_connections_leave_room_for_webhooks_and_people() {
     setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, maximum: limits.maximum }).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
-    std::fs::write(&file, "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    std::fs::write(&file, ports_and_store(folder.path())).unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 1024; exec \"$0\" \"$@\"", PROGRAM]);
     let mut process = Process::spawn_by(command, &file);

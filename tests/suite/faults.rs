@@ -13,6 +13,7 @@ use fastrand::Rng;
 use pagerduty_dora::sources::pagerduty::signature::sign;
 use serde_json::Value;
 
+use crate::engine::is_only_of_sqlite;
 use crate::harness::{PATIENCE, SECRET, client};
 use crate::histories::{compare, listed};
 use crate::kill_under_load::{CONFIGURED, configuration, no_panic, number};
@@ -71,6 +72,9 @@ struct Shared {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_of_the_disk_lose_nothing() {
+    if is_only_of_sqlite("makes calls of SQLite to the file system fail") {
+        return;
+    }
     let traces = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     if !traces(Command::new("strace").args(["-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "true"])) {
         assert!(std::env::var_os("REQUIRE_ALL").is_none(), "strace is missing, or may not trace");

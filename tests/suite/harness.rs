@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 pub(crate) use self::eventually::eventually;
+use crate::engine::store_keys;
 use crate::store_probe::Probe;
 
 /// Signing secret of test deliveries. Tests check that no output of the daemon contains it.
@@ -91,7 +92,9 @@ impl Daemon {
         let mut config = Config::parse(configuration).unwrap();
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.admin.listen = "127.0.0.1:0".parse().unwrap();
-        config.store.path.clone_from(&store);
+        let retention = config.store.retention.clone();
+        config.store = Config::parse(&format!("[store]\n{}", store_keys(&store))).unwrap().store;
+        config.store.retention = retention;
         config.pagerduty.signing_secrets = secrets(folder.path(), SECRET);
         if !configuration.contains("[events_api]") {
             config.events_api.keys = secrets(folder.path(), KEY);
@@ -176,7 +179,8 @@ impl Daemon {
 
     /// The failures as the API lists them.
     pub(crate) async fn failures(&self) -> Vec<Value> {
-        self.get("/api/v1/failures?limit=1000").await.json()["failures"].as_array().unwrap().clone()
+        let answer = self.get("/api/v1/failures?limit=1000").await.json();
+        answer["failures"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()
     }
 
     /// Opens its store for questions.
@@ -252,8 +256,8 @@ impl Program {
     /// The same command, not yet started.
     pub(crate) fn command(&self, configuration: &str, arguments: &[&str]) -> Command {
         let file = self.folder.path().join("config.toml");
-        let (store, admin) = (self.store.display(), self.admin);
-        let text = format!("{configuration}\n[store]\npath = \"{store}\"\n[admin]\nlisten = \"{admin}\"\n");
+        let (store, admin) = (store_keys(&self.store), self.admin);
+        let text = format!("{configuration}\n[store]\n{store}[admin]\nlisten = \"{admin}\"\n");
         std::fs::write(&file, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"));
         command.args(["--config", file.to_str().unwrap()]).args(arguments);

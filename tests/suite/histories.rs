@@ -18,6 +18,7 @@ use pagerduty_dora::store::{CommitObserver, Delivery, FailureFilter, MAX_BACKLOG
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::engine::store_address;
 use crate::model::{Configured, IncidentEvent, Model};
 
 /// Pairs of seeds that once failed: the seed of the store, and that of the history.
@@ -53,7 +54,7 @@ fn configured(rng: &mut Rng) -> Configured {
     }
 }
 
-fn settings(configured: Configured) -> Settings {
+pub(crate) fn settings(configured: Configured) -> Settings {
     struct Nobody;
     impl CommitObserver for Nobody {
         fn committed(&self, _: usize, _: Duration) {}
@@ -70,13 +71,14 @@ fn settings(configured: Configured) -> Settings {
         policy: Arc::new(Config::parse(&text).unwrap().policy()),
         destinations: Vec::new(),
         sources: sources::ALL,
+        fingerprint: None,
         max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     }
 }
 
 /// Events of up to four incidents, which may be merged, reopened and moved to other services. Some events are missing.
-fn history(seed: u64, name: &str) -> Vec<IncidentEvent> {
+pub(crate) fn history(seed: u64, name: &str) -> Vec<IncidentEvent> {
     let mut rng = Rng::with_seed(seed);
     let incidents: Vec<String> = (0..rng.usize(1..=4)).map(|n| format!("Q{name}{n}")).collect();
     let mut events = Vec::new();
@@ -123,7 +125,7 @@ fn history(seed: u64, name: &str) -> Vec<IncidentEvent> {
 
 /// Records webhooks concurrently, so that many of them share a transaction. A few hundred at a time, because the store
 /// refuses more.
-async fn record(store: &Store, bodies: Vec<Vec<u8>>) {
+pub(crate) async fn record(store: &Store, bodies: Vec<Vec<u8>>) {
     let received_at = Timestamp::parse("2026-11-02T00:00:00Z").unwrap();
     for chunk in bodies.chunks(500) {
         let mut recorded = JoinSet::new();
@@ -145,7 +147,7 @@ async fn record(store: &Store, bodies: Vec<Vec<u8>>) {
     }
 }
 
-async fn close(store: Store) {
+pub(crate) async fn close(store: Store) {
     let mut ended = store.ended();
     drop(store);
     ended.wait_for(|ended| *ended != pagerduty_dora::store::WriterState::Running).await.unwrap();
@@ -157,7 +159,7 @@ async fn outcome(configured: Configured, bodies: Vec<Vec<u8>>, restarts: usize) 
     let path = folder.path().join("store.db");
     let part = bodies.len().div_ceil(restarts + 1).max(1);
     for bodies in bodies.chunks(part) {
-        let store = Store::open(&path, settings(configured)).unwrap();
+        let store = Store::open(store_address(&path), settings(configured)).unwrap();
         record(&store, bodies.to_vec()).await;
         close(store).await;
     }
@@ -166,7 +168,7 @@ async fn outcome(configured: Configured, bodies: Vec<Vec<u8>>, restarts: usize) 
 
 /// Failures of a store, by incident.
 pub(crate) fn listed(path: &Path) -> BTreeMap<String, Value> {
-    let reader = Reader::open(path).unwrap();
+    let reader = Reader::open(store_address(path)).unwrap();
     let page = reader.failures(&FailureFilter { limit: 10_000_000, ..FailureFilter::default() }).unwrap();
     let keyed = page.failures.iter().map(|listed| {
         let incident = listed.failure.incident.clone().unwrap();

@@ -6,16 +6,14 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::engine::ports_and_store;
 use crate::harness::{Backend, SECRET, event_of, story};
 use crate::process::Process;
 use crate::store_probe::Probe;
 
 fn configuration(folder: &Path, backend: &Backend) -> std::path::PathBuf {
     let file = folder.join("config.toml");
-    let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n{}",
-        backend.entry("metrics")
-    );
+    let text = format!("{}{}", ports_and_store(folder), backend.entry("metrics"));
     std::fs::write(&file, text).unwrap();
     file
 }
@@ -54,6 +52,7 @@ async fn kills_between_steps_do_not_change_what_the_backend_has() {
         let store = folder.path().join("pagerduty-dora.db");
         held.push(held_by(&mut backend, &store).await);
         process.terminate();
+        // A schema of PostgreSQL has no file.
         assert!(!store.with_extension("db-wal").exists(), "an orderly end leaves nothing to recover");
         let probe = Probe::open(&store);
         probe.assert_intact();
@@ -70,8 +69,8 @@ async fn sigterm_ends_the_program_while_a_backend_is_silent() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"silent\"\n\
-         kind = \"http\"\nurl = \"http://{}\"\ntimeout = \"1s\"\n",
+        "{}[[backend]]\nname = \"silent\"\nkind = \"http\"\nurl = \"http://{}\"\ntimeout = \"1s\"\n",
+        ports_and_store(folder.path()),
         silent.local_addr().unwrap()
     );
     std::fs::write(&config, text).unwrap();
@@ -88,7 +87,11 @@ fn a_taken_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
-    std::fs::write(&config, format!("[server]\nlisten = \"{}\"\n", taken.local_addr().unwrap())).unwrap();
+    std::fs::write(
+        &config,
+        ports_and_store(folder.path()).replacen("127.0.0.1:0", &taken.local_addr().unwrap().to_string(), 1),
+    )
+    .unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
         .args(["--config", config.to_str().unwrap(), "serve"])
         .env("PAGERDUTY_SIGNING_SECRET", SECRET)

@@ -8,12 +8,14 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::engine::ports_and_store;
 use crate::harness::{KEY, PATIENCE, client};
 use crate::histories::{compare, listed};
 use crate::load::{Deliverer, Stage};
@@ -62,9 +64,9 @@ async fn killed_under_load_nothing_is_lost_and_nothing_counts_twice() {
 }
 
 /// One store from its first start to the last check.
-struct Round {
-    lives: Vec<Vec<IncidentEvent>>,
-    received: HashMap<String, Vec<Receipt>>,
+pub(crate) struct Round {
+    pub(crate) lives: Vec<Vec<IncidentEvent>>,
+    pub(crate) received: HashMap<String, Vec<Receipt>>,
 }
 
 impl Round {
@@ -79,7 +81,8 @@ impl Round {
         for n in 0..DELIVERERS[rng.usize(..DELIVERERS.len())] {
             let (name, stage) = (format!("D{n:02}"), stage.subscribe());
             let (rng, answered) = (rng.fork(), answered.clone());
-            deliverers.spawn(Deliverer { name, rng, client: client(), stage, answered }.run());
+            let refused = Arc::default();
+            deliverers.spawn(Deliverer { name, rng, client: client(), stage, answered, refused }.run());
         }
         for _ in 0..kills {
             let mut process = Process::spawn(&config);
@@ -112,7 +115,7 @@ impl Round {
     }
 
     /// Checks that each event is stored once, with the bytes that were sent, and nothing else.
-    fn check_events(&self, store: &Path) {
+    pub(crate) fn check_events(&self, store: &Path) {
         let probe = Probe::open(store);
         probe.assert_intact();
         assert_eq!(probe.quarantined(), 0);
@@ -130,7 +133,7 @@ impl Round {
     }
 
     /// Checks that each failure agrees with the model, and that the backend has the same.
-    fn check_failures(&self, store: &Path) -> String {
+    pub(crate) fn check_failures(&self, store: &Path) -> String {
         let failures = listed(store);
         let revisions = Probe::open(store).revisions();
         assert_eq!(failures.len(), self.lives.len());
@@ -151,7 +154,7 @@ impl Round {
 }
 
 fn announce(stage: &watch::Sender<Stage>, listening: Listening, is_over: bool) {
-    stage.send_modify(|stage| *stage = Stage { start: stage.start + 1, listening: Some(listening), is_over });
+    stage.send_modify(|stage| *stage = Stage { start: stage.start + 1, listening: vec![listening], is_over });
 }
 
 pub(crate) fn no_panic(stderr: &str) {
@@ -161,8 +164,9 @@ pub(crate) fn no_panic(stderr: &str) {
 pub(crate) fn configuration(folder: &Path, backend: &Unreliable) -> std::path::PathBuf {
     let file = folder.join("config.toml");
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"metrics\"\n\
+        "{}[[backend]]\nname = \"metrics\"\n\
          kind = \"datadog\"\nurl = \"http://{}\"\napi_key = {{ value = \"{KEY}\" }}\ntimeout = \"{TIMEOUT_MILLIS}ms\"\n",
+        ports_and_store(folder),
         backend.address
     );
     std::fs::write(&file, text).unwrap();

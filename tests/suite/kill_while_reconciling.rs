@@ -16,6 +16,7 @@ use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::store::Reader;
 use serde_json::Value;
 
+use crate::engine::store_address;
 use crate::fake_pagerduty::{FakePagerDuty, Webhook, World};
 use crate::harness::PATIENCE;
 use crate::histories::listed;
@@ -149,7 +150,7 @@ impl Program {
 
     /// `true` if the store says that it has everything up to the present time of the account.
     fn is_marked(&self, world: &World) -> bool {
-        let reader = Reader::open(&self.store).ok();
+        let reader = Reader::open(store_address(&self.store)).ok();
         reader.and_then(|reader| reader.reconciled_up_to().unwrap()) == Some(world.now())
     }
 

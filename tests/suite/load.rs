@@ -1,6 +1,9 @@
 //! Clients that deliver all events of incidents (a "life" is the events of one incident), one webhook after another.
 //! Like PagerDuty, they resend a webhook that was not acknowledged.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use fastrand::Rng;
 use pagerduty_dora::sources::pagerduty::signature::sign;
 use secrecy::SecretString;
@@ -12,12 +15,12 @@ use crate::model::IncidentEvent;
 use crate::process::Listening;
 
 /// State of the run, for the deliverers.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Stage {
     /// Number of starts of the daemon so far.
     pub(crate) start: usize,
-    /// Addresses of the daemon that runs now.
-    pub(crate) listening: Option<Listening>,
+    /// Addresses of the daemons that run now, as a load balancer knows them. Some may have been killed meanwhile.
+    pub(crate) listening: Vec<Listening>,
     /// `true` if no new life may begin. Lives that have begun are finished.
     pub(crate) is_over: bool,
 }
@@ -39,6 +42,8 @@ pub(crate) struct Deliverer {
     pub(crate) stage: watch::Receiver<Stage>,
     /// Counts answers.
     pub(crate) answered: watch::Sender<u64>,
+    /// Counts the webhooks that no daemon took, each time that they were sent.
+    pub(crate) refused: Arc<AtomicU64>,
 }
 
 impl Deliverer {
@@ -96,21 +101,30 @@ impl Deliverer {
 
     /// Delivers it, sometimes twice at once. Returns it if it is to be sent again.
     async fn deliver(&mut self, mut webhook: Webhook) -> Option<Webhook> {
-        let stage = *self.stage.wait_for(|stage| stage.listening.is_some()).await.unwrap();
-        let listening = stage.listening.unwrap();
-        let answers = if self.rng.u8(..20) == 0 {
-            let (one, other) = tokio::join!(self.post(listening, &webhook), self.post(listening, &webhook));
-            vec![one, other]
-        } else {
-            vec![self.post(listening, &webhook).await]
-        };
-        let statuses: Vec<String> = answers.into_iter().flatten().collect();
+        let mut stage = self.stage.wait_for(|stage| !stage.listening.is_empty()).await.unwrap().clone();
+        self.rng.shuffle(&mut stage.listening);
+        let mut statuses: Vec<String> = Vec::new();
+        // A load balancer sends a request that gets no answer, or a 503, to the next daemon.
+        for listening in stage.listening {
+            let answers = if self.rng.u8(..20) == 0 {
+                let (one, other) =
+                    tokio::join!(self.post(listening, &webhook), self.post(listening, &webhook));
+                vec![one, other]
+            } else {
+                vec![self.post(listening, &webhook).await]
+            };
+            statuses.extend(answers.into_iter().flatten());
+            if !statuses.is_empty() {
+                break;
+            }
+        }
         let accepted = statuses.iter().filter(|word| *word == "accepted").count();
         let allowed = usize::from(!webhook.is_acknowledged);
         // An acknowledged webhook that is accepted again was lost.
         assert!(accepted <= allowed, "{} was lost: {statuses:?}", webhook.event.id);
         if statuses.is_empty() {
-            // The daemon does not answer. PagerDuty too would try again later.
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            // No daemon answers. PagerDuty too would try again later.
             let _ = self.stage.wait_for(|now| now.start > stage.start || now.is_over).await;
             return Some(webhook);
         }

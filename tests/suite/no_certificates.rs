@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use crate::engine::ports_and_store;
 use crate::harness::SECRET;
 
 fn program(arguments: &[&str]) -> Output {
@@ -20,8 +21,8 @@ fn checked(section: &str) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     let configuration = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-         [pagerduty]\nsigning_secrets = [{{ env = \"PAGERDUTY_SIGNING_SECRET\" }}]\n{section}"
+        "{}[pagerduty]\nsigning_secrets = [{{ env = \"PAGERDUTY_SIGNING_SECRET\" }}]\n{section}",
+        ports_and_store(folder.path())
     );
     std::fs::write(&file, configuration).unwrap();
     let output = program(&["--config", file.to_str().unwrap(), "check", "--offline"]);

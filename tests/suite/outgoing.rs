@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::{Authority, Certified, write};
+use crate::engine::ports_and_store;
 use crate::harness::{Backend, Daemon, KEY, PATIENCE, SECRET, event_of};
 use crate::process::PROGRAM;
 
@@ -104,9 +105,7 @@ async fn a_certificate_authority_of_ones_own_is_trusted() {
 fn check_names_the_proxy_and_the_authority() {
     let folder = tempfile::tempdir().unwrap();
     let check = |outgoing: &str| {
-        let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[outgoing]\n{outgoing}"
-        );
+        let text = format!("{}[outgoing]\n{outgoing}", ports_and_store(folder.path()));
         let file = write(folder.path(), "config.toml", &text);
         let output = Command::new(PROGRAM)
             .args(["--config", file.to_str().unwrap(), "check", "--offline"])
@@ -135,9 +134,10 @@ fn no_backend_is_asked_past_a_proxy_while_outgoing_has_a_mistake() {
     let backend = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     backend.set_nonblocking(true).unwrap();
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[outgoing]\n\
+        "{}[outgoing]\n\
          proxy = \"http://proxy:3128\"\ncertificate_authority = \"missing.pem\"\n\
          [[backend]]\nname = \"a\"\nkind = \"http\"\nurl = \"http://{}\"\n",
+        ports_and_store(folder.path()),
         backend.local_addr().unwrap()
     );
     let file = write(folder.path(), "config.toml", &text);

@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{Read, Write};
 
+use crate::engine::ports_and_store;
 use crate::harness::{Daemon, KEY, client, event_of, eventually};
 use crate::process::{PROGRAM, Process};
 
@@ -62,10 +63,9 @@ pub(crate) fn serve_tls() -> (SocketAddr, Heads) {
     serve(move |stream| StreamOwned::new(ServerConnection::new(Arc::clone(&tls)).unwrap(), stream))
 }
 
-fn configuration(url: &str) -> String {
+fn backend_entry(url: &str) -> String {
     format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[backend]]\nname = \"echo\"\n\
-         kind = \"datadog\"\nurl = \"{url}\"\napi_key = {{ value = \"{KEY}\" }}\n"
+        "[[backend]]\nname = \"echo\"\nkind = \"datadog\"\nurl = \"{url}\"\napi_key = {{ value = \"{KEY}\" }}\n"
     )
 }
 
@@ -86,7 +86,7 @@ async fn no_proxy_is_used_and_no_credential_shown() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     let url = format!("http://me:{PASSWORD}@{backend}");
-    std::fs::write(&config, configuration(&url)).unwrap();
+    std::fs::write(&config, ports_and_store(folder.path()) + &backend_entry(&url)).unwrap();
     let mut program = Command::new(PROGRAM);
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
         program.env(name, format!("http://{proxy}"));
@@ -123,7 +123,7 @@ async fn no_proxy_is_used_and_no_credential_shown() {
 async fn an_untrusted_certificate_is_refused() {
     let (backend, heads) = serve_tls();
     let url = format!("https://{backend}");
-    let daemon = Daemon::start(&configuration(&url)).await;
+    let daemon = Daemon::start(&backend_entry(&url)).await;
     let error = last_error(&daemon).await;
     assert!(error.contains("certificate"), "{error}");
     assert!(heads.recv().unwrap().is_err(), "it got a request");

@@ -14,6 +14,16 @@ use crate::harness::{Backend, Daemon, event_of, eventually};
 const DASHBOARD: &str = include_str!("../../packaging/grafana/pagerduty-dora.json");
 const ALERTS: &str = include_str!("../../packaging/prometheus/alerts.yml");
 
+/// Metrics that a daemon has only with a database that replicas share.
+const OF_REPLICAS: &str = "\
+pagerduty_dora_leases{backend=\"metrics\"} 1
+pagerduty_dora_replicas 1
+pagerduty_dora_stepped_back 0
+pagerduty_dora_store_reconnects_total 0
+pagerduty_dora_turn_wait_seconds_bucket{le=\"1.0\"} 0
+pagerduty_dora_unfolded 0
+";
+
 /// Words other than metrics that an expression may have.
 const WORDS: [&str; 16] = [
     "absent",
@@ -174,7 +184,7 @@ async fn metrics() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_grafana_dashboard_shows_exactly_the_existing_metrics() {
-    let exported = Exported::of(&metrics().await);
+    let exported = Exported::of(&all_metrics().await);
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let mut names = BTreeSet::new();
     for variable in dashboard["templating"]["list"].as_array().unwrap() {
@@ -214,7 +224,7 @@ async fn the_grafana_dashboard_shows_exactly_the_existing_metrics() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_alert_rules_use_only_existing_metrics_and_labels() {
-    let exported = Exported::of(&metrics().await);
+    let exported = Exported::of(&all_metrics().await);
     let rules: Value = serde_saphyr::from_str(ALERTS).unwrap();
     for rule in rules["groups"][0]["rules"].as_array().unwrap() {
         let expression = rule["expr"].as_str().unwrap();
@@ -223,6 +233,12 @@ async fn the_alert_rules_use_only_existing_metrics_and_labels() {
             exported.check_text(expression, rule["annotations"][text].as_str().unwrap());
         }
     }
+}
+
+/// `/metrics` of a daemon with a file, and those that only replicas have.
+async fn all_metrics() -> String {
+    let metrics = metrics().await;
+    metrics.lines().chain(OF_REPLICAS.lines()).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Runs promtool with this standard input. Returns whether it succeeded, and its output. `None` if it is not installed.

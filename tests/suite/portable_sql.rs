@@ -38,6 +38,11 @@ const ONLY_SQLITE: &[(&str, &str, &str)] = &[
     ("engine/sqlite/open.rs", "SELECT count(*) FROM sqlite_schema WHERE", "the owner of a file"),
     ("engine/sqlite/open.rs", "SELECT count(*) FROM sqlite_schema", "the owner of a file"),
     ("engine/sqlite/store_file.rs", "BEGIN IMMEDIATE", "the one writer"),
+    ("engine/sqlite/new_file.rs", "BEGIN IMMEDIATE", "the one writer"),
+    ("engine/sqlite/new_file.rs", "PRAGMA integrity_check", "a check of the copied file"),
+    ("engine/sqlite/new_file.rs", "SELECT seq FROM sqlite_sequence", "ids that are never used again"),
+    ("engine/sqlite/new_file.rs", "UPDATE sqlite_sequence", "ids that are never used again"),
+    ("engine/sqlite/new_file.rs", "INSERT INTO sqlite_sequence", "ids that are never used again"),
     ("engine/sqlite/space.rs", "PRAGMA freelist_count", "free space in the file"),
     ("engine/sqlite/space.rs", "PRAGMA incremental_vacuum", "free space in the file"),
 ];

@@ -21,6 +21,8 @@ use pagerduty_dora::config::Config;
 use recording::Recording;
 use steps::{Action, Step};
 
+use crate::engine::is_only_of_sqlite;
+
 /// Environment variable: number of random disks that are tried at each cut.
 const VARIANTS: &str = "POWER_LOSS_VARIANTS";
 /// Environment variable: the random seed. A failed test prints it.
@@ -32,6 +34,9 @@ const BY_PROGRAM_ONE_IN: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_power_loss_loses_nothing_that_was_acknowledged() {
+    if is_only_of_sqlite("replays what SQLite writes to the disk") {
+        return;
+    }
     let tracing = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
     if !tracing.is_ok_and(|status| status.success()) {
         assert!(std::env::var_os("REQUIRE_ALL").is_none(), "strace is missing, or may not trace");

@@ -36,6 +36,8 @@ async fn daemon_with_story(configuration: &str) -> Daemon {
     let daemon = Daemon::start(configuration).await;
     for webhook in story() {
         daemon.deliver(webhook).await;
+        // Failures are listed in the order in which they were made.
+        daemon.until_folded().await;
     }
     daemon
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::engine::ports_and_store;
 use crate::harness::{Daemon, SECRET, client, event_of, fixture};
 use crate::intake::signature;
 use crate::process::Process;
@@ -100,8 +101,7 @@ async fn a_wrong_signature_that_is_answered_503_is_shown_too() {
 async fn each_reason_is_one_line_in_the_log_that_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
-    std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n")
-        .unwrap();
+    std::fs::write(&config, ports_and_store(folder.path())).unwrap();
     let (process, listening) = Process::start(&config);
     for _ in 0..3 {
         for (headers, body, path, _, expected) in refused() {
@@ -137,8 +137,7 @@ async fn each_reason_is_one_line_in_the_log_that_says_what_to_do() {
 async fn a_webhook_to_the_wrong_port_and_a_request_in_tls_are_logged() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
-    std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n")
-        .unwrap();
+    std::fs::write(&config, ports_and_store(folder.path())).unwrap();
     let (process, listening) = Process::start(&config);
     let body = fixture("incident.triggered");
     let signed = signature(SECRET, &body);
@@ -169,10 +168,7 @@ async fn an_invalid_request_to_the_event_api_is_one_line_in_the_log_with_its_rea
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     let key = "a-key-of-the-event-api";
-    let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-         [events_api]\nkeys = [{{ value = \"{key}\" }}]\n"
-    );
+    let text = format!("{}[events_api]\nkeys = [{{ value = \"{key}\" }}]\n", ports_and_store(folder.path()));
     std::fs::write(&config, text).unwrap();
     let (process, listening) = Process::start(&config);
     let url = format!("http://{}/api/v2/dora/deployment", listening.public);

@@ -2,7 +2,7 @@
 
 mod deployments;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use crate::engine::{is_postgres, ports_and_store};
 use crate::harness::{Answer, Backend, PATIENCE, client, event_of, eventually, time};
 use crate::process::{PROGRAM, Process};
 use crate::store_probe::Probe;
@@ -31,18 +32,16 @@ pub(crate) struct Configured {
 }
 
 /// Text of a configuration file.
-fn text(rest: &str) -> String {
-    format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"store.db\"\n\
-         [pagerduty]\nsigning_secrets = [{{ file = \"secret\" }}]\n{rest}"
-    )
+fn text(folder: &Path, rest: &str) -> String {
+    let start = ports_and_store(folder);
+    format!("{start}[pagerduty]\nsigning_secrets = [{{ file = \"secret\" }}]\n{rest}")
 }
 
 impl Configured {
     pub(crate) async fn start(rest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
-        std::fs::write(&file, text(rest)).unwrap();
+        std::fs::write(&file, text(folder.path(), rest)).unwrap();
         std::fs::write(folder.path().join("secret"), OLD).unwrap();
         let clock = ManualClock::at(time("2026-11-20T00:00:00Z"));
         let daemon = Embedded::start(Config::read(&file).unwrap(), clock.clone()).await.unwrap();
@@ -60,7 +59,7 @@ impl Configured {
 
     /// Writes the configuration and has the daemon read it.
     pub(crate) async fn reload(&self, rest: &str) -> Answer {
-        self.write("config.toml", &text(rest));
+        self.write("config.toml", &text(self.folder.path(), rest));
         let url = format!("http://{}/api/v1/reload", self.daemon.admin);
         Answer::of(self.client.post(url).send().await.unwrap()).await
     }
@@ -92,7 +91,7 @@ impl Configured {
     }
 
     fn store(&self) -> PathBuf {
-        self.folder.path().join("store.db")
+        self.folder.path().join("pagerduty-dora.db")
     }
 }
 
@@ -139,7 +138,7 @@ async fn rules_decide_about_new_failures() {
     assert_eq!(daemon.deliver("QIGNORED001", OLD).await, 202);
     assert_eq!(daemon.failure("QIGNORED001").await["state"], "ignored");
     assert_ne!(daemon.failure("QCOUNTS0001").await["state"], "ignored", "the past needs `reevaluate`");
-    let policy = Config::parse(&text(rule)).unwrap().policy().fingerprint();
+    let policy = Config::parse(&text(daemon.folder.path(), rule)).unwrap().policy().fingerprint();
     let url = format!("http://{}/api/v1/reevaluate?policy={policy}", daemon.daemon.admin);
     assert_eq!(daemon.client.post(url).send().await.unwrap().status(), 200);
     assert_eq!(daemon.failure("QCOUNTS0001").await["state"], "ignored");
@@ -269,7 +268,9 @@ async fn a_refused_reload_is_shown_until_one_succeeds() {
 #[tokio::test]
 async fn listeners_and_store_wait_for_a_restart() {
     let daemon = Configured::start("").await;
-    let moved = text("[log]\nlevel = \"debug\"\n").replace("store.db", "elsewhere.db");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let moved = text(elsewhere.path(), "[log]\nlevel = \"debug\"\n");
+    let store = if is_postgres() { "store.url" } else { "store.path" };
     daemon.write(
         "config.toml",
         &moved.replace("127.0.0.1:0", "127.0.0.1:1").replacen("127.0.0.1:1", "127.0.0.1:2", 1),
@@ -278,17 +279,17 @@ async fn listeners_and_store_wait_for_a_restart() {
     for changed in [json!(["log.level"]), json!([])] {
         let answer = Answer::of(daemon.client.post(&url).send().await.unwrap()).await;
         assert_eq!(answer.json()["changed"], changed);
-        assert_eq!(answer.json()["needs_restart"], json!(["admin.listen", "server.listen", "store.path"]));
+        assert_eq!(answer.json()["needs_restart"], json!(["admin.listen", "server.listen", store]));
     }
     assert_eq!(daemon.deliver("QSTAYS00001", OLD).await, 202);
-    assert!(!daemon.folder.path().join("elsewhere.db").exists());
+    assert!(!elsewhere.path().join("pagerduty-dora.db").exists());
 }
 
 #[tokio::test]
 async fn a_hang_up_reloads_and_the_log_names_keys_only() {
     let folder = tempfile::tempdir().unwrap();
     let (file, secret) = (folder.path().join("config.toml"), folder.path().join("secret"));
-    std::fs::write(&file, text("")).unwrap();
+    std::fs::write(&file, text(folder.path(), "")).unwrap();
     std::fs::write(&secret, OLD).unwrap();
     let mut process = Process::spawn_by(Command::new(PROGRAM), &file);
     let listening = process.ready(PATIENCE).expect("the daemon gets ready");
@@ -298,9 +299,9 @@ async fn a_hang_up_reloads_and_the_log_names_keys_only() {
     };
     hang_up(&mut process, "nothing has changed");
     std::fs::write(&secret, NEW).unwrap();
-    std::fs::write(&file, text("[log]\nlevel = \"debug\"\n")).unwrap();
+    std::fs::write(&file, text(folder.path(), "[log]\nlevel = \"debug\"\n")).unwrap();
     hang_up(&mut process, "\"changed\":\"log.level, pagerduty.signing_secrets\"");
-    std::fs::write(&file, text("nonsense = 1\n")).unwrap();
+    std::fs::write(&file, text(folder.path(), "nonsense = 1\n")).unwrap();
     hang_up(&mut process, "the configuration was not reloaded, and nothing has changed");
     let answer = client().get(format!("http://{}/readyz", listening.admin)).send().await.unwrap();
     assert_eq!(answer.status(), 200);

@@ -16,6 +16,7 @@ use pagerduty_dora::store::{AttemptOutcome, ClaimOrder, MAX_BACKLOG, Settings, S
 use pagerduty_dora::telemetry::metrics::Metrics;
 use tempfile::TempDir;
 
+use crate::engine::store_address;
 use crate::harness::time;
 
 const CONFIGURATION: &str = "[[backend]]\nname = \"datadog\"\nkind = \"datadog\"\nurl = \"http://127.0.0.1:9\"\napi_key = { value = \"a\" }\n";
@@ -39,10 +40,11 @@ impl Stepped {
                 Backend::from_config(&config.backend[0], &Outgoing::default()).unwrap(),
             )],
             sources: sources::ALL,
+            fingerprint: Some("5".into()),
             max_backlog: MAX_BACKLOG,
             observer: Metrics::new([]),
         };
-        let store = Store::open(&folder.path().join("store.db"), settings).unwrap();
+        let store = Store::open(store_address(&folder.path().join("store.db")), settings).unwrap();
         Self { store, now: time("2026-11-20T00:00:00Z"), _folder: folder }
     }
 
@@ -68,10 +70,11 @@ impl Stepped {
     /// Attempts the row that is due, with this outcome. Returns its revision, and `true` if it is sent once more.
     /// `None` if no row is due.
     async fn attempt(&self, outcome: AttemptOutcome) -> Option<(i64, bool)> {
+        assert!(self.store.take_lease("datadog").await.unwrap());
         let claim = self.store.claim("datadog", Lane::Main, ClaimOrder::All, || 9, self.now).await.unwrap();
         let claimed = claim.rows.first()?;
         assert_eq!(claim.rows.len(), 1, "one request of a failure at a time");
-        let attempted = (claimed.row, outcome, 0);
+        let attempted = (claimed.row, claimed.epoch, outcome, 0);
         let recorded =
             self.store.record_attempt(("datadog", Lane::Main), attempted, LaneHealth::default, self.now);
         recorded.await.unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pagerduty_dora::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
+use crate::engine::is_postgres;
 use crate::harness::{Daemon, Program, SECRET, event_of, eventually};
 
 /// Length of a made-up note in each webhook.
@@ -19,14 +20,19 @@ async fn the_store_shrinks_once_bodies_are_old() {
         webhook["event"]["data"]["note"] = json!("x".repeat(usize::try_from(LONG).unwrap()));
         daemon.expect(webhook.to_string(), "accepted").await;
     }
-    let full = daemon.probe().pages();
-    assert!(full * 8_192 > 150 * LONG, "{full} pages");
+    let full = (!is_postgres()).then(|| daemon.probe().pages());
+    assert!(full.is_none_or(|full| full * 8_192 > 150 * LONG), "{full:?} pages");
     // The removal runs each hour.
     daemon.clock.advance(Duration::from_hours(4 * 24));
     let probe = daemon.probe();
-    // Some free pages stay for new events.
-    eventually("a smaller store", async || (probe.free_pages() == 512).then_some(())).await;
-    assert!(probe.pages() < full / 2, "{full} pages became {}", probe.pages());
+    if let Some(full) = full {
+        // Some free pages stay for new events.
+        eventually("a smaller store", async || (probe.free_pages() == 512).then_some(())).await;
+        assert!(probe.pages() < full / 2, "{full} pages became {}", probe.pages());
+    } else {
+        // A server of PostgreSQL gives space back by itself.
+        eventually("a store without bodies", async || (probe.bodies() == 0).then_some(())).await;
+    }
     daemon.expect(event_of("incident.resolved", "QLONG000000"), "accepted").await;
     assert_eq!(daemon.failures().await.len(), 150);
     daemon.probe().assert_intact();

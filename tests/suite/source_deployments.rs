@@ -28,6 +28,7 @@ use serde_json::Value;
 
 use self::model::{Counting, Rules, counting, expected};
 use self::world::{Month, SOURCES, Told};
+use crate::engine::store_address;
 use crate::harness::time;
 use crate::store_edit;
 
@@ -108,10 +109,11 @@ impl Life {
             policy: policy(rules),
             destinations: destinations(),
             sources: SOURCES,
+            fingerprint: Some("5".into()),
             max_backlog: MAX_BACKLOG,
             observer: Arc::new(Nobody),
         };
-        Store::open(path, settings).unwrap()
+        Store::open(store_address(path), settings).unwrap()
     }
 
     async fn tell(&mut self, event: &Told) {
@@ -143,8 +145,8 @@ impl Life {
 
     async fn reevaluate(&mut self, rules: Rules) {
         self.rules = rules;
-        self.store.configure(policy(rules), destinations());
-        let reader = Reader::open(&self.path).unwrap();
+        self.store.configure(policy(rules), destinations(), Some("5".into()));
+        let reader = Reader::open(store_address(&self.path)).unwrap();
         let mut span = ReevaluateSpan::default();
         loop {
             let would = reader.would_change(span, &policy(rules), SOURCES).unwrap();
@@ -166,7 +168,7 @@ impl Life {
     fn listed(&self, ignored: bool) -> Vec<(Counting, Option<String>)> {
         let filter = DeploymentFilter { ignored, limit: 1_000, ..DeploymentFilter::default() };
         let pending = PendingRule { link_window: Duration::from_hours(1), now: self.now };
-        let page = Reader::open(&self.path).unwrap().deployments(&filter, pending).unwrap();
+        let page = Reader::open(store_address(&self.path)).unwrap().deployments(&filter, pending).unwrap();
         page.deployments
             .iter()
             .map(|view| (counting(&view.deployment), view.ignored_because.clone()))
@@ -193,6 +195,7 @@ impl Life {
     async fn forward_some(&mut self, rng: &mut Rng) -> bool {
         let mut found = false;
         for &lane in Lane::ALL {
+            assert!(self.store.take_lease("datadog").await.unwrap());
             let claim = self.store.claim("datadog", lane, ClaimOrder::All, || 5, self.now).await.unwrap();
             for row in &claim.rows {
                 found = true;
@@ -202,7 +205,7 @@ impl Life {
                     self.receive(row);
                     AttemptOutcome::Sent { status: Some(202) }
                 };
-                let attempted = (row.row, outcome, 0);
+                let attempted = (row.row, row.epoch, outcome, 0);
                 let lane = ("datadog", lane);
                 self.store.record_attempt(lane, attempted, LaneHealth::default, self.now).await.unwrap();
             }

@@ -26,6 +26,7 @@ use pagerduty_dora::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::engine::{is_only_of_sqlite, store_address};
 use crate::harness::{client, event_of, time};
 use crate::store_edit;
 
@@ -85,13 +86,14 @@ fn settings() -> Settings {
         policy: Arc::new(Policy::default()),
         destinations: Vec::new(),
         sources: SOURCES,
+        fingerprint: None,
         max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     }
 }
 
 fn open(path: &Path) -> Store {
-    Store::open(path, settings()).unwrap()
+    Store::open(store_address(path), settings()).unwrap()
 }
 
 fn delivery(source: &'static Source, body: &str) -> Delivery {
@@ -121,7 +123,7 @@ async fn ids_are_unique_within_their_source() {
         assert_eq!(record(&store, &MADE_UP, &ours).await, expected);
     }
 
-    let reader = Reader::open(&path).unwrap();
+    let reader = Reader::open(store_address(&path)).unwrap();
     let listed =
         reader.failures(&pagerduty_dora::store::FailureFilter { limit: 10, ..Default::default() }).unwrap();
     let mut shown: Vec<_> = listed.failures.iter().map(|listed| &listed.failure).collect();
@@ -146,7 +148,7 @@ async fn an_incident_is_found_by_its_id_alone() {
     let path = folder.path().join("store.db");
     let store = open(&path);
     record(&store, &MADE_UP, "1 began ALONE 2026-11-19T10:00:00Z").await;
-    let reader = Reader::open(&path).unwrap();
+    let reader = Reader::open(store_address(&path)).unwrap();
     let policy = Policy::default();
     let now = time("2026-11-20T00:00:00Z");
     let context = StoryContext { policy: &policy, backend_entries: &[], now, sources: SOURCES };
@@ -175,6 +177,9 @@ async fn quarantine_is_read_again_by_its_own_source() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_an_unknown_source_are_an_error() {
+    if is_only_of_sqlite("replicas fold what is left after their start, not before") {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = open(&path);
@@ -184,7 +189,7 @@ async fn events_of_an_unknown_source_are_an_error() {
     ended.wait_for(|ended| *ended != pagerduty_dora::store::WriterState::Running).await.unwrap();
     store_edit::unfold(&path);
     store_edit::attribute_events_to(&path, "gone");
-    let error = Store::open(&path, settings()).err().unwrap().to_string();
+    let error = Store::open(store_address(&path), settings()).err().unwrap().to_string();
     assert!(error.contains("\"gone\""), "{error}");
 }
 

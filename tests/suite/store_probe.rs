@@ -6,8 +6,7 @@ use std::fmt;
 use std::panic::Location;
 use std::path::Path;
 
-use rusqlite::{Connection, Params};
-
+use crate::engine::{Link, Value};
 use crate::harness::eventually;
 
 mod after_power_loss;
@@ -18,12 +17,32 @@ pub(crate) use outbox::Revision;
 
 /// A connection to a store, whose daemon may be running.
 pub(crate) struct Probe {
-    db: Connection,
+    db: Link,
 }
 
 impl Probe {
     pub(crate) fn open(store: &Path) -> Self {
-        Self { db: Connection::open(store).unwrap() }
+        Self { db: Link::to(store) }
+    }
+
+    /// `true` if a table contains this text, alone or within another one.
+    pub(crate) fn contains(&self, text: &str) -> bool {
+        let columns = self.db.choose(
+            "SELECT object.name, field.name FROM sqlite_schema AS object, pragma_table_info(object.name) AS field
+                WHERE object.type = 'table'",
+            "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) FROM information_schema.columns
+                WHERE table_schema = current_schema() AND data_type IN ('text', 'bytea')",
+        );
+        let bytes = text.as_bytes();
+        let is_in = |value: &Value| match value {
+            Value::Text(value) => value.contains(text),
+            Value::Bytes(value) => value.windows(bytes.len()).any(|part| part == bytes),
+            Value::Integer(_) | Value::Null => false,
+        };
+        self.db.rows(columns, &[]).iter().any(|column| {
+            let sql = format!("SELECT \"{}\" FROM \"{}\"", column[1].text(), column[0].text());
+            self.db.rows(&sql, &[]).iter().flatten().any(is_in)
+        })
     }
 
     /// Waits until the store meets a condition, while another process changes it.
@@ -39,14 +58,14 @@ impl Probe {
     }
 
     /// The only number that a query returns.
-    fn number(&self, sql: &str, parameters: impl Params) -> i64 {
-        self.db.query_row(sql, parameters, |row| row.get(0)).unwrap()
+    fn number(&self, sql: &str, parameters: &[Value]) -> i64 {
+        self.db.value(sql, parameters).integer()
     }
 
-    /// Checks the database file for damage.
+    /// Checks the database file for damage. A server of PostgreSQL has more than the store, and nothing is checked.
     pub(crate) fn assert_intact(&self) {
-        let found: String = self.db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-        assert_eq!(found, "ok");
+        let found = self.db.value(self.db.choose("PRAGMA integrity_check", "SELECT 'ok'"), &[]);
+        assert_eq!(found.text(), "ok");
     }
 }
 
@@ -54,30 +73,33 @@ impl Probe {
 impl Probe {
     /// Number of pages of the database, those in the WAL included.
     pub(crate) fn pages(&self) -> i64 {
-        self.number("PRAGMA page_count", [])
+        self.number("PRAGMA page_count", &[])
     }
 
     /// Number of free pages in the database.
     pub(crate) fn free_pages(&self) -> i64 {
-        self.number("PRAGMA freelist_count", [])
+        self.number("PRAGMA freelist_count", &[])
     }
 
     pub(crate) fn events(&self) -> i64 {
-        self.number("SELECT count(*) FROM event", [])
+        self.number("SELECT count(*) FROM event", &[])
     }
 
     pub(crate) fn events_of_type(&self, event_type: &str) -> i64 {
-        self.number("SELECT count(*) FROM event WHERE event_type = ?1", [event_type])
+        self.number("SELECT count(*) FROM event WHERE event_type = ?1", &[event_type.into()])
     }
 
     /// Number of duplicates of events of this type.
     pub(crate) fn duplicates_of_type(&self, event_type: &str) -> i64 {
-        self.number("SELECT sum(duplicates) FROM event WHERE event_type = ?1", [event_type])
+        self.number(
+            "SELECT CAST(sum(duplicates) AS BIGINT) FROM event WHERE event_type = ?1",
+            &[event_type.into()],
+        )
     }
 
     /// Time at which the last event arrived.
     pub(crate) fn last_received_at_ns(&self) -> i64 {
-        self.number("SELECT max(received_at_ns) FROM event", [])
+        self.number("SELECT max(received_at_ns) FROM event", &[])
     }
 
     pub(crate) fn event_ids(&self) -> BTreeSet<String> {
@@ -86,22 +108,21 @@ impl Probe {
 
     /// Each event's id and body.
     pub(crate) fn event_bodies(&self) -> Vec<(String, Vec<u8>)> {
-        let mut statement = self.db.prepare("SELECT event_id, body FROM event").unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        rows.map(Result::unwrap).collect()
+        let rows = self.db.rows("SELECT event_id, body FROM event", &[]);
+        rows.iter().map(|row| (row[0].text().to_owned(), row[1].bytes().to_owned())).collect()
     }
 
     pub(crate) fn quarantined(&self) -> i64 {
-        self.number("SELECT count(*) FROM quarantine", [])
+        self.number("SELECT count(*) FROM quarantine", &[])
     }
 
     /// Number of quarantined bodies whose reason contains this text.
     pub(crate) fn quarantined_because(&self, text: &str) -> i64 {
-        self.number("SELECT count(*) FROM quarantine WHERE instr(reason, ?1) > 0", [text])
+        self.number("SELECT count(*) FROM quarantine WHERE replace(reason, ?1, '') <> reason", &[text.into()])
     }
 
     pub(crate) fn last_quarantine_id(&self) -> i64 {
-        self.number("SELECT max(id) FROM quarantine", [])
+        self.number("SELECT max(id) FROM quarantine", &[])
     }
 }
 
@@ -111,7 +132,7 @@ impl Probe {
     pub(crate) fn unfolded(&self) -> i64 {
         let sql = "SELECT coalesce((SELECT max(id) FROM event), 0)
             - coalesce((SELECT value FROM progress WHERE name = 'folded_up_to'), 0)";
-        self.number(sql, [])
+        self.number(self.db.choose(sql, "SELECT count(*) FROM unfolded"), &[])
     }
 
     pub(crate) fn is_folded(&self) -> bool {
@@ -119,40 +140,43 @@ impl Probe {
     }
 
     pub(crate) fn failures(&self) -> i64 {
-        self.number("SELECT count(*) FROM failure", [])
+        self.number("SELECT count(*) FROM failure", &[])
     }
 
     /// Number of failures whose related changes are known, or known to be unknown.
     pub(crate) fn asked_for_changes(&self) -> i64 {
-        self.number("SELECT count(*) FROM related_changes", [])
+        self.number("SELECT count(*) FROM related_changes", &[])
     }
 
     /// Length of the longest traits of a failure.
     pub(crate) fn longest_traits(&self) -> i64 {
-        self.number("SELECT max(length(traits)) FROM failure_kind", [])
+        self.number("SELECT max(length(traits)) FROM failure_kind", &[])
     }
 
     /// Number of events that belong to a failure.
     pub(crate) fn events_of_failures(&self) -> i64 {
-        self.number("SELECT count(*) FROM failure_event", [])
+        self.number("SELECT count(*) FROM failure_event", &[])
     }
 
     /// Number of events whose body is still kept.
     pub(crate) fn bodies(&self) -> i64 {
-        self.number("SELECT count(*) FROM event WHERE body IS NOT NULL", [])
+        self.number("SELECT count(*) FROM event WHERE body IS NOT NULL", &[])
     }
 
     pub(crate) fn deployments(&self) -> i64 {
-        self.number("SELECT count(*) FROM deployment", [])
+        self.number("SELECT count(*) FROM deployment", &[])
     }
 
     pub(crate) fn deployments_of_version(&self, version: &str) -> i64 {
-        self.number("SELECT count(*) FROM deployment WHERE version = ?1", [version])
+        self.number("SELECT count(*) FROM deployment WHERE version = ?1", &[version.into()])
     }
 
     pub(crate) fn commit_of_deployment(&self, id: &str) -> Option<String> {
         let sql = "SELECT commit_sha FROM deployment WHERE deployment_id = ?1";
-        self.db.query_row(sql, [id], |row| row.get(0)).unwrap()
+        match self.db.value(sql, &[id.into()]) {
+            Value::Null => None,
+            commit => Some(commit.text().to_owned()),
+        }
     }
 }
 
@@ -160,7 +184,7 @@ impl Probe {
 impl Probe {
     /// Number of failures that are linked to a deployment.
     pub(crate) fn failures_with_cause(&self) -> i64 {
-        self.number("SELECT count(*) FROM failure WHERE cause IS NOT NULL", [])
+        self.number("SELECT count(*) FROM failure WHERE cause IS NOT NULL", &[])
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
+use crate::engine::ports_and_store;
 use crate::harness::{PATIENCE, SECRET, event_of, eventually};
 use crate::process::{PROGRAM, Process};
 
@@ -49,7 +50,8 @@ fn lines_of_a_failed_start(folder: &Path, is_journal: bool) -> Vec<String> {
     let (config, log) = (folder.join("config.toml"), folder.join("log"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    std::fs::write(&config, format!("[server]\nlisten = \"{address}\"\n[log]\nlevel = \"debug\"\n")).unwrap();
+    let text = ports_and_store(folder).replacen("127.0.0.1:0", &address.to_string(), 1);
+    std::fs::write(&config, text + "[log]\nlevel = \"debug\"\n").unwrap();
     let file = File::create(&log).unwrap();
     let stream = file.metadata().unwrap();
     let inode = stream.ino() + u64::from(!is_journal);
@@ -80,7 +82,7 @@ fn lines_for_the_journal_begin_with_their_priority() {
 fn the_watchdog_is_fed_while_the_daemon_works() {
     let folder = tempfile::tempdir().unwrap();
     let (config, socket) = (folder.path().join("config.toml"), folder.path().join("notify"));
-    let text = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let text = ports_and_store(folder.path());
     let backend = "[[backend]]\nname = \"metrics\"\nkind = \"http\"\nurl = \"http://127.0.0.1:9/\"\n";
     std::fs::write(&config, format!("{text}{backend}")).unwrap();
     let messages = UnixDatagram::bind(&socket).unwrap();
@@ -106,8 +108,8 @@ async fn sockets_that_systemd_passes_take_the_place_of_the_addresses() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     // No machine has these addresses.
-    std::fs::write(&config, "[server]\nlisten = \"192.0.2.1:8080\"\n[admin]\nlisten = \"192.0.2.1:8081\"\n")
-        .unwrap();
+    let text = ports_and_store(folder.path()).replacen("127.0.0.1:0", "192.0.2.1:8080", 1);
+    std::fs::write(&config, text.replacen("127.0.0.1:0", "192.0.2.1:8081", 1)).unwrap();
     let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (webhooks, admin) = (free(), free());
     let activate = |names: &str| {

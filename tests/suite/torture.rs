@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pagerduty_dora::clock::Clock as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -258,7 +259,9 @@ async fn refused_credentials_cause_one_probe_a_minute_over_restarts() {
         for _ in 0..20 {
             daemon.get("/readyz").await;
         }
-        daemon.until(is_refused).await;
+        // Until the time of the next probe is set.
+        let now = daemon.clock.now();
+        daemon.until(|store| is_refused(store) && store.next_attempt_after(now).is_some()).await;
         let now = backend.requests();
         assert!(now <= before + 1, "{} requests in minute {minute}", now - before);
         (probes, before) = (probes + now - before, now);

@@ -10,11 +10,10 @@ use std::time::Instant;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::engine::ports_and_store;
 use crate::harness::{Backend, PATIENCE, SECRET, client, event_of, eventually};
 use crate::process::{Listening, PROGRAM, Process};
 use crate::store_probe::Probe;
-
-const ANY_PORTS: &str = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
 
 /// A daemon whose standard error the test does not read.
 struct Unread {
@@ -31,8 +30,7 @@ impl Unread {
 
     async fn start_with(configuration: &str, stderr: impl Into<Stdio>) -> Self {
         let (folder, backend) = (tempfile::tempdir().unwrap(), Backend::start().await);
-        let config =
-            configured(folder.path(), &format!("{ANY_PORTS}{configuration}{}", backend.entry("metrics")));
+        let config = configured(folder.path(), &format!("{configuration}{}", backend.entry("metrics")));
         let mut child = serve(&config).env_remove("RUST_LOG").stderr(stderr).spawn().unwrap();
         let listening = listening(&mut child).await;
         Self { child, listening, folder, backend }
@@ -128,7 +126,13 @@ fn sockets(pid: u32) -> Vec<SocketAddr> {
     table.lines().skip(1).filter_map(socket).collect()
 }
 
+/// A configuration file with any ports, a store and this text.
 fn configured(folder: &Path, text: &str) -> PathBuf {
+    written(folder, &(ports_and_store(folder) + text))
+}
+
+/// A configuration file with this text.
+fn written(folder: &Path, text: &str) -> PathBuf {
     let config = folder.join("config.toml");
     std::fs::write(&config, text).unwrap();
     config
@@ -211,7 +215,8 @@ fn a_failed_start_keeps_its_exit_status_with_any_log() {
     assert_eq!(status(&wrong, writer), Some(2));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken =
-        configured(folder.path(), &format!("[server]\nlisten = \"{}\"\n", taken.local_addr().unwrap()));
+        ports_and_store(folder.path()).replacen("127.0.0.1:0", &taken.local_addr().unwrap().to_string(), 1);
+    let taken = written(folder.path(), &taken);
     let (_reader, writer) = stalled();
     assert_eq!(status(&taken, writer), Some(1));
 }
@@ -235,7 +240,7 @@ fn commands_survive_outputs_that_cannot_be_written() {
 /// Starts a daemon, ends it, and returns the lines of its log.
 fn lines(configuration: &str, rust_log: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
-    let config = configured(folder.path(), &format!("{ANY_PORTS}{configuration}"));
+    let config = configured(folder.path(), configuration);
     let mut child = serve(&config).env("RUST_LOG", rust_log).stderr(Stdio::piped()).spawn().unwrap();
     let (pid, mut log) = (child.id().to_string(), String::new());
     let mut stderr = child.stderr.take().unwrap();
@@ -305,7 +310,7 @@ async fn the_log_has_the_lines_of_its_level_and_above() {
 #[test]
 fn errors_in_the_configuration_are_plain_text() {
     let folder = tempfile::tempdir().unwrap();
-    let config = configured(folder.path(), "[log]\nformat = \"json\"\nlevel = \"loud\"\n");
+    let config = written(folder.path(), "[log]\nformat = \"json\"\nlevel = \"loud\"\n");
     let output = serve(&config).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");

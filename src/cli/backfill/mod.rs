@@ -13,6 +13,7 @@ use super::daemon::DaemonClient;
 use super::options::{FormatOption, OutputFormat};
 use super::runtime::runtime;
 use super::stepwise::{Advance, Course, Step, Words, by_daemon, period, resumed_at, steps};
+use super::store_reader::{figures_reader_with_password, reader_with_password};
 use super::subscription::API_IS_MISSING;
 use super::table::{print_err, print_json};
 use crate::clock::SystemClock;
@@ -21,7 +22,7 @@ use crate::domain::backfill::{BackfillOrder, BackfillStep};
 use crate::domain::figures::{ReportQuery, Row};
 use crate::domain::policy::Policy;
 use crate::run::{self, outgoing, rest_client};
-use crate::store::{FiguresReader, Reader};
+use crate::store::FiguresReader;
 use crate::{OfflineStore, catalog};
 
 const WORDS: Words = Words { system: "PagerDuty", records: "incidents" };
@@ -55,10 +56,10 @@ pub(super) fn run(options: &BackfillOptions, config: &Config) -> Result<(), Comm
     let query = period(&options.since, options.until.as_deref(), config)?;
     let (since, until) = (query.since, query.until);
     let policy = Arc::new(catalog::policy(config)?);
-    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let reader = reader_with_password(config)?;
     let unfinished = reader.unfinished_backfill().map_err(anyhow::Error::from)?;
     let at = if options.dry_run { since } else { resumed_at(unfinished, (since, until), "backfill") };
-    let figures = FiguresReader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let figures = figures_reader_with_password(config)?;
     let before = (!options.dry_run).then(|| row(&figures, &query)).transpose()?;
     let order =
         BackfillOrder { since, until, at, is_dry_run: options.dry_run, is_quiet: options.quiet_backends };

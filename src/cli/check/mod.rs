@@ -3,6 +3,7 @@
 //! Prints one line for each item.
 
 mod backends;
+mod database;
 mod deployment_apis;
 mod item;
 mod listeners;
@@ -16,6 +17,7 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use self::item::{Finding, Item};
+use self::listeners::RunningListeners;
 use self::store::StoreHolder;
 use super::command_error::CommandError;
 use super::runtime::runtime;
@@ -25,11 +27,12 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::deployment_api::{GITHUB_TOKEN, GITLAB_TOKEN};
 use crate::config::listener_secrets::GITLAB_TOKENS;
 use crate::config::pagerduty_token::PAGERDUTY_TOKEN;
+use crate::config::store::STORE_PASSWORD;
 use crate::config::{Config, Problem, Secret, SecretError, signing_key};
 use crate::domain::printable::printable;
 use crate::http::expires_soon;
 use crate::run::{self, rest_client};
-use crate::store::is_in_use;
+use crate::store::{StoreAddress, is_in_use};
 
 #[derive(Args)]
 pub(super) struct CheckOptions {
@@ -58,15 +61,35 @@ pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), Command
     items.extend(catalog(config));
     let runtime = runtime()?;
     let running = runtime.block_on(listeners::running(config));
-    let holder = match is_in_use(&config.store.path) {
-        false => StoreHolder::Nowhere,
-        true if running.admin => StoreHolder::InOurDaemon,
-        true => StoreHolder::OtherProcess,
-    };
-    items.extend(listeners::check(config, running, holder));
-    items.extend(store::check(config, holder, options.systemd));
+    items.extend(store_and_listeners(config, running, options));
     items.extend(runtime.block_on(others(config, options.offline))?);
     print_items(&items)
+}
+
+/// Checks the store, and the listeners: whether an address that is taken is taken by the daemon of this store.
+fn store_and_listeners(config: &Config, running: RunningListeners, options: &CheckOptions) -> Vec<Item> {
+    let address = match run::store_of_command(config) {
+        Ok(address) => address,
+        Err(problem) => {
+            // The check of the secrets reports a password that cannot be read.
+            let is_known = config.fetch_store_password().is_err();
+            let wrong = || Item::new("store", Finding::Wrong(without_key(&problem, "store")));
+            let items = listeners::check(config, running, StoreHolder::Nowhere);
+            return items.into_iter().chain((!is_known).then(wrong)).collect();
+        }
+    };
+    let holder = match address.file().map(is_in_use) {
+        // Replicas share a database, so nobody holds it alone. The daemon that answers is one of them.
+        Some(true) | None if running.admin => StoreHolder::InOurDaemon,
+        Some(true) => StoreHolder::OtherProcess,
+        Some(false) | None => StoreHolder::Nowhere,
+    };
+    let mut items = listeners::check(config, running, holder);
+    items.extend(match address {
+        StoreAddress::File(path) => store::check(&path, holder, options.systemd),
+        StoreAddress::Postgres(address) => database::check(&address),
+    });
+    items
 }
 
 /// Asks PagerDuty, GitHub, GitLab and all backends at once, unless `is_offline`. The items are in the order of the configuration.
@@ -142,6 +165,9 @@ fn secrets(config: &Config) -> Vec<Item> {
         items.extend(cannot_be_used.map(|problem| {
             Item::new(PAGERDUTY_TOKEN, Finding::Wrong(without_key(&problem, PAGERDUTY_TOKEN)))
         }));
+    }
+    if let Some(password) = &config.store.password {
+        items.extend(secret(STORE_PASSWORD, password, password.fetch(1)));
     }
     items.extend(config.deployment_tokens().flat_map(|(key, token)| secret(key, token, token.fetch(1))));
     let unusable = |outgoing| {

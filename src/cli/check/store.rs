@@ -1,4 +1,4 @@
-//! Checks that the daemon can open or create the store, and write to it.
+//! Checks that the daemon can open or create the file of the store, and write to it.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,6 @@ use rustix::fs::{Access, access, statvfs};
 
 use super::item::{Finding, Item};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::Config;
 use crate::store::{Growth, NEARLY_FULL_BYTES, OpenError, Reader};
 
 /// Folder that systemd makes for the packaged unit (`StateDirectory=`).
@@ -35,14 +34,13 @@ pub(super) enum StoreHolder {
 
 /// Checks the store and the free space. Writes nothing. `for_unit`: the daemon is started by the packaged unit of
 /// systemd, which makes the folder of the store.
-pub(super) fn check(config: &Config, holder: StoreHolder, for_unit: bool) -> Vec<Item> {
-    let path = &config.store.path;
+pub(super) fn check(path: &Path, holder: StoreHolder, for_unit: bool) -> Vec<Item> {
     if for_unit && path.parent().is_some_and(|folder| folder == Path::new(STATE_FOLDER) && !folder.exists()) {
         let state = format!("{} (systemd makes its folder, and the store will be created)", path.display());
         return vec![Item::new("store", Finding::Ok(state))];
     }
     let found = folder(path).and_then(|folder| {
-        let state = state(config, holder)?;
+        let state = state(path, holder)?;
         Ok((folder, state))
     });
     match found {
@@ -101,8 +99,7 @@ fn folder(path: &Path) -> Result<PathBuf, String> {
 }
 
 /// Describes the store, or the reason why it cannot be used.
-fn state(config: &Config, holder: StoreHolder) -> Result<String, String> {
-    let path = &config.store.path;
+fn state(path: &Path, holder: StoreHolder) -> Result<String, String> {
     let shown = path.display();
     if path.is_dir() {
         return Err(format!("{shown} is a folder: store.path names a file"));
@@ -197,22 +194,18 @@ mod tests {
             &letters(300),
             &letters(250),
         ] {
-            let mut config = Config::default();
-            config.store.path = at(name);
             assert!(
                 matches!(
-                    check(&config, StoreHolder::Nowhere, false)[..],
+                    check(&at(name), StoreHolder::Nowhere, false)[..],
                     [Item { finding: Finding::Wrong(_), .. }]
                 ),
                 "{name}"
             );
         }
         for device in ["/dev/null", "/dev/full"] {
-            let mut config = Config::default();
-            config.store.path = device.into();
             assert!(
                 matches!(
-                    check(&config, StoreHolder::Nowhere, false)[..],
+                    check(Path::new(device), StoreHolder::Nowhere, false)[..],
                     [Item { finding: Finding::Wrong(_), .. }]
                 ),
                 "{device}"
@@ -220,9 +213,7 @@ mod tests {
         }
         symlink("target.db", at("link")).unwrap();
         for name in ["new.db", "link", &letters(247)] {
-            let mut config = Config::default();
-            config.store.path = at(name);
-            let items = check(&config, StoreHolder::Nowhere, false);
+            let items = check(&at(name), StoreHolder::Nowhere, false);
             assert!(matches!(items.first(), Some(Item { finding: Finding::Ok(_), .. })), "{name}");
         }
     }

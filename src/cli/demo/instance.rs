@@ -145,7 +145,7 @@ pub(super) fn backend_config(folder: &Path, secret: &Path, key: &Path) -> Config
     let mut config = Config::default();
     config.server.listen = ANY;
     config.admin.listen = ANY;
-    config.store.path = folder.join("backend.db");
+    config.store.path = Some(folder.join("backend.db"));
     config.pagerduty.signing_secrets = vec![secret_of(secret)];
     config.events_api.keys = vec![secret_of(key)];
     config
@@ -183,7 +183,7 @@ pub(super) fn daemon_config(
     config.server.listen = listen.public;
     config.admin.listen = listen.admin;
     config.events_api.keys = vec![secret_of(key)];
-    config.store.path = folder.join("daemon.db");
+    config.store.path = Some(folder.join("daemon.db"));
     config.pagerduty.signing_secrets = vec![secret_of(secret)];
     Ok(config)
 }

@@ -15,13 +15,13 @@ use super::examples;
 use super::options::{FormatOption, OutputFormat};
 use super::runtime::runtime;
 use super::stepwise::{Advance, Course, Step, Words, by_daemon, period, resumed_at, steps};
+use super::store_reader::reader_with_password;
 use super::table::{print_err, print_json};
 use crate::clock::SystemClock;
 use crate::config::{BackendKind, BackendSection, Config};
 use crate::domain::import::{ImportOrder, ImportStep};
 use crate::domain::policy::Policy;
 use crate::run::{self, listing_backends};
-use crate::store::Reader;
 use crate::{OfflineStore, catalog};
 
 const WORDS: Words = Words { system: "Datadog", records: "failures and deployments" };
@@ -67,7 +67,7 @@ pub(super) fn run(options: &ImportOptions, config: &Config) -> Result<(), Comman
     let query = period(&options.since, options.until.as_deref(), config)?;
     let (since, until) = (query.since, query.until);
     let policy = Arc::new(catalog::policy(config)?);
-    let reader = Reader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let reader = reader_with_password(config)?;
     let name = entry.name.get_ref().as_str();
     let unfinished = reader.unfinished_import(name).map_err(anyhow::Error::from)?;
     let at = if options.dry_run { since } else { resumed_at(unfinished, (since, until), "import") };

@@ -22,11 +22,11 @@ pub(super) use self::text::table;
 use self::text::write_tables;
 use super::command_error::CommandError;
 use super::options::{one_of, report_defaults};
+use super::store_reader::figures_reader;
 use super::table::{is_terminal, print_err, print_in_parts, print_json, width};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::figures::{Grouping, Interval, ReportOptions, SortBy};
-use crate::store::FiguresReader;
 
 #[derive(Args)]
 pub(super) struct ReportCommand {
@@ -98,7 +98,7 @@ pub(super) fn run(options: &ReportCommand, config: &Config) -> Result<(), Comman
     let query = report_options
         .query(SystemClock.now(), report_defaults(config), "--")
         .map_err(|error| CommandError::Usage(anyhow!(error)))?;
-    let reader = FiguresReader::open(&config.store.path).map_err(anyhow::Error::from)?;
+    let reader = figures_reader(config)?;
     let mut report = reader.report(&query).map_err(anyhow::Error::from)?;
     if let Some(sort_by) = options.sort {
         sort_by.sort(&mut report);

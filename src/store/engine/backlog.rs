@@ -112,6 +112,13 @@ impl Backlog {
     }
 }
 
+impl Slice {
+    /// Events that a table has as not folded.
+    pub(in crate::store) const fn of_table(events: Vec<Unfolded>) -> Self {
+        Self { start: 0, events, up_to: None }
+    }
+}
+
 /// A part of the backlog.
 pub(in crate::store) struct Slice {
     start: usize,

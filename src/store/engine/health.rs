@@ -4,12 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::address::StoreAddress;
 use crate::domain::human_duration::human_duration;
 use crate::log_limit::LogLimit;
 
 /// Time after a failed commit for which the store counts as unable to commit, even if small commits succeed meanwhile:
 /// on a nearly full disk they do.
 const OUTAGE_ENDS_AFTER: Duration = Duration::from_secs(10);
+/// The same for a server: after a failover it commits everything again, and a load balancer waits for this.
+const SERVER_OUTAGE_ENDS_AFTER: Duration = Duration::from_secs(1);
 
 /// Outage of a store: it has not been able to commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,11 +26,12 @@ pub struct StoreOutage {
 }
 
 /// Health of the store. Clones share it: the writer sets it, and others read it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(in crate::store) struct Health(Arc<HealthState>);
 
-#[derive(Default)]
 struct HealthState {
+    /// Time after a failed commit for which the store counts as unable to commit.
+    ends_after: Duration,
     outage: Mutex<Option<Outage>>,
     /// Webhooks since the last commit that the writer did not handle in time.
     late_webhooks: AtomicUsize,
@@ -45,6 +49,16 @@ struct Outage {
 }
 
 impl Health {
+    /// Health of a store that has not failed yet.
+    pub(in crate::store) fn of(address: &StoreAddress) -> Self {
+        let ends_after = match address {
+            StoreAddress::File(_) => OUTAGE_ENDS_AFTER,
+            StoreAddress::Postgres(_) => SERVER_OUTAGE_ENDS_AFTER,
+        };
+        let (outage, late_webhooks, lines) = (Mutex::default(), AtomicUsize::new(0), LogLimit::default());
+        Self(Arc::new(HealthState { ends_after, outage, late_webhooks, lines }))
+    }
+
     /// Records a group that could not be committed, and its number of webhooks.
     pub(in crate::store) fn failed(&self, now: Instant, error: &str, writes: usize, webhooks: usize) {
         let mut outage = self.lock();
@@ -94,7 +108,9 @@ impl Health {
     /// Ends an outage that is over, and logs its end.
     pub(in crate::store) fn look(&self, now: Instant) {
         let mut outage = self.lock();
-        let over = outage.take_if(|outage| outage.committed_at.is_some() && !outage.is_recent(now));
+        let ends_after = self.0.ends_after;
+        let over =
+            outage.take_if(|outage| outage.committed_at.is_some() && !outage.is_recent(now, ends_after));
         if let Some(Outage { began, committed_at: Some(at), refused_writes, refused_webhooks, .. }) = over {
             tracing::info!(
                 refused_writes,
@@ -108,7 +124,7 @@ impl Health {
     /// The present trouble. `None` if no commit has failed lately.
     pub(in crate::store) fn trouble(&self, now: Instant) -> Option<StoreOutage> {
         let outage = self.lock();
-        let outage = outage.as_ref().filter(|outage| outage.is_recent(now))?;
+        let outage = outage.as_ref().filter(|outage| outage.is_recent(now, self.0.ends_after))?;
         Some(StoreOutage {
             error: outage.error.clone(),
             lasts: now.saturating_duration_since(outage.began),
@@ -123,8 +139,8 @@ impl Health {
 }
 
 impl Outage {
-    fn is_recent(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.failed_last) < OUTAGE_ENDS_AFTER
+    fn is_recent(&self, now: Instant, ends_after: Duration) -> bool {
+        now.saturating_duration_since(self.failed_last) < ends_after
     }
 }
 
@@ -134,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_store_is_in_trouble_until_ten_seconds_after_the_last_failure() {
-        let (health, start) = (Health::default(), Instant::now());
+        let (health, start) = (Health::of(&"store.db".into()), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(health.trouble(at(0)), None);
         health.failed(at(0), "full", 3, 2);

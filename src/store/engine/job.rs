@@ -48,6 +48,8 @@ pub(in crate::store) enum WriteKind {
     Background,
     /// Any other write.
     Other,
+    /// No write: another writer has stored events that are to be folded.
+    Fold,
 }
 
 /// Durability of a transaction at its commit.
@@ -73,6 +75,29 @@ pub(in crate::store) trait Job: Send {
     fn is_done(&self) -> bool;
     /// Sends the outcome.
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// A job that says that there are events to fold.
+pub(in crate::store) struct FoldSoon;
+
+impl Job for FoldSoon {
+    fn kind(&self) -> WriteKind {
+        WriteKind::Fold
+    }
+
+    fn is_awaited(&self) -> bool {
+        false
+    }
+
+    fn run(&mut self, _: &mut Session<'_>) -> sql::Result<()> {
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        true
+    }
+
+    fn finish(self: Box<Self>, _: Result<(), StoreError>) {}
 }
 
 /// Result of waiting for a job.
@@ -107,6 +132,9 @@ pub(in crate::store) fn receive_within(queue: &mut mpsc::Receiver<Box<dyn Job>>,
 /// Reason why a transaction is not durable.
 pub(in crate::store) enum NotCommitted {
     RolledBack(String),
+    /// The connection was lost, or the commit has no clear answer. The same transaction may be repeated: what it may have
+    /// written already is not written twice.
+    Repeat(String),
     /// The state of the store is unknown until it is opened again.
     InDoubt(String),
 }
@@ -116,6 +144,8 @@ impl NotCommitted {
     pub(in crate::store) fn of(error: &sql::Error, is_undone: bool) -> Self {
         if error.is_in_doubt() || !is_undone {
             Self::InDoubt(error.to_string())
+        } else if error.is_worth_repeating() {
+            Self::Repeat(error.to_string())
         } else {
             Self::RolledBack(error.to_string())
         }

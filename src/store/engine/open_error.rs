@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::address::StoreAddress;
 use super::sql;
 
 /// Reason why a store could not be opened.
@@ -81,6 +82,20 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// The server cannot be used, or its database.
+    #[error("cannot use the store {store}: {reason}")]
+    Server {
+        /// The store.
+        store: String,
+        /// Reason.
+        reason: String,
+    },
+    /// The database has no schema yet.
+    #[error("the store {store} is empty: run `pagerduty-dora serve` once to set it up")]
+    NoSchema {
+        /// The store.
+        store: String,
+    },
     /// The linked version of SQLite is not safe.
     #[error("SQLite {0} can corrupt a store; 3.51.3 or later is needed")]
     UnsafeSqlite(&'static str),
@@ -100,7 +115,17 @@ pub enum OpenError {
     NoThread(#[from] std::io::Error),
 }
 
-/// Names the store that an error is about.
+/// Names the file that an error is about.
 pub(in crate::store) fn in_file<E: Into<sql::Error>>(path: &Path) -> impl Fn(E) -> OpenError {
     move |error| OpenError::Database { path: path.to_owned(), error: error.into() }
+}
+
+/// Names the store that an error is about.
+pub(in crate::store) fn in_store<E: Into<sql::Error>>(store: &StoreAddress) -> impl Fn(E) -> OpenError {
+    move |error| match store {
+        StoreAddress::File(path) => in_file(path)(error),
+        StoreAddress::Postgres(_) => {
+            OpenError::Server { store: store.to_string(), reason: error.into().to_string() }
+        }
+    }
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::backlog::Unfolded;
+use super::postgres::lease;
+use super::postgres::replica::Generation;
 use super::settings::Settings;
 use super::sql::{self, Db, Param};
 use crate::domain::deployment::Deployment;
@@ -14,12 +16,22 @@ use crate::domain::timestamp::Timestamp;
 pub(in crate::store) struct Session<'a> {
     pub(super) db: &'a Db,
     pub(in crate::store) settings: &'a Settings,
-    /// Epoch of this process: counts the processes that have opened the store for writing.
-    pub(in crate::store) epoch: i64,
+    /// Epoch of the claims of this process.
+    pub(super) epoch: Epoch,
     /// Keys of all failures that an incident was ever merged into, and perhaps a few more. For a failure that is not in
     /// the set (nearly all), no query for merges is needed.
     pub(in crate::store) merge_targets: &'a mut HashSet<i64>,
     pub(in crate::store) changes: Changes,
+}
+
+/// Epoch of claims on rows of the outbox. A claim of another epoch is not valid any more.
+#[derive(Debug, Clone)]
+pub(in crate::store) enum Epoch {
+    /// The number of processes that have opened the file for writing. Only this one has it open.
+    OfProcess(i64),
+    /// Each backend has an epoch of its own, which begins when another replica gets its lease. `None` for a command, which
+    /// has no lease.
+    OfLeases(Option<Generation>),
 }
 
 /// Changes that a transaction has made.
@@ -162,6 +174,56 @@ impl<'a> Session<'a> {
     /// The connection, for reading.
     pub(in crate::store) fn db(&self) -> &'a Db {
         self.db
+    }
+
+    /// The epoch whose claims on rows of a backend are valid.
+    pub(in crate::store) fn epoch(&self, backend: &str) -> sql::Result<i64> {
+        match (&self.epoch, self.db) {
+            (Epoch::OfLeases(_), Db::Postgres(db)) => lease::epoch(db, backend),
+            (Epoch::OfProcess(epoch), _) => Ok(*epoch),
+            (Epoch::OfLeases(_), Db::Sqlite(_)) => Ok(0),
+        }
+    }
+
+    /// The epoch for new claims. `None` if another replica sends to this backend now.
+    pub(in crate::store) fn own_epoch(&self, backend: &str) -> sql::Result<Option<i64>> {
+        match (&self.epoch, self.db) {
+            (Epoch::OfProcess(epoch), _) => Ok(Some(*epoch)),
+            (Epoch::OfLeases(Some(generation)), Db::Postgres(db)) => {
+                lease::own_epoch(db, backend, generation)
+            }
+            (Epoch::OfLeases(_), _) => Ok(None),
+        }
+    }
+
+    /// The epoch of the claims of this process that may not have ended. `None` if it has none.
+    pub(in crate::store) fn epoch_of_claims(&self, backend: &str) -> sql::Result<Option<i64>> {
+        match (&self.epoch, self.db) {
+            (Epoch::OfProcess(epoch), _) => Ok(Some(*epoch)),
+            (Epoch::OfLeases(Some(generation)), Db::Postgres(db)) => {
+                lease::last_own_epoch(db, backend, generation)
+            }
+            (Epoch::OfLeases(_), _) => Ok(None),
+        }
+    }
+
+    /// Takes or renews the right to send to a backend. `false` while another replica has it.
+    pub(in crate::store) fn take_lease(&self, backend: &str) -> sql::Result<bool> {
+        match (&self.epoch, self.db) {
+            (Epoch::OfProcess(_), _) => Ok(true),
+            (Epoch::OfLeases(Some(generation)), Db::Postgres(db)) => {
+                Ok(lease::take(db, backend, generation)?.is_some())
+            }
+            (Epoch::OfLeases(_), _) => Ok(false),
+        }
+    }
+
+    /// Gives the right to send to a backend to others.
+    pub(in crate::store) fn release_lease(&self, backend: &str) -> sql::Result<()> {
+        match (&self.epoch, self.db) {
+            (Epoch::OfLeases(Some(generation)), Db::Postgres(db)) => lease::release(db, backend, generation),
+            _ => Ok(()),
+        }
     }
 
     /// Inserts a row into a table with numbered rows, and returns its number. `None` if the row exists already.

@@ -23,6 +23,8 @@ pub struct Settings {
     pub destinations: Destinations,
     /// Sources of events. Each reads the bodies of its own events.
     pub sources: Sources,
+    /// Fingerprint of this daemon's version and configuration, a hexadecimal number. `None` for a command.
+    pub fingerprint: Option<Arc<str>>,
     /// Number of events that may wait to be folded; usually [`MAX_BACKLOG`].
     pub max_backlog: usize,
     /// Observer of every commit.
@@ -69,4 +71,14 @@ pub trait CommitObserver: Send + Sync {
 
     /// Called if a webhook shows a resolved incident whose resolve was not received.
     fn missed_resolve(&self) {}
+
+    /// Called after a transaction has waited for its turn among other replicas.
+    fn waited_for_turn(&self, _took: Duration) {}
+
+    /// Called after a lost connection to the database was made again.
+    fn reconnected(&self) {}
+
+    /// Called when this replica stops to decide, because a later start has another version or configuration, and when it
+    /// decides again.
+    fn stepped_back(&self, _has_stepped_back: bool) {}
 }

@@ -8,10 +8,10 @@ use super::sql::Db;
 /// Sizes in bytes. 0 for a file that is not there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sizes {
-    /// The database file.
+    /// The database file, or the database of a server.
     pub database: u64,
-    /// The write-ahead log.
-    pub wal: u64,
+    /// The write-ahead log. `None` for a database of a server.
+    pub wal: Option<u64>,
     /// Free space for this user on the file system. `None` if the system does not report it.
     pub free: Option<u64>,
 }
@@ -22,12 +22,14 @@ pub const NEARLY_FULL_BYTES: u64 = 512 * 1024 * 1024;
 impl Sizes {
     /// Sizes of the store that a connection has open.
     pub(in crate::store) fn of(db: &Db) -> Self {
-        let Some(path) = db.file() else { return Self::default() };
+        let Some(path) = db.file() else {
+            return Self { database: db.size().unwrap_or(0), ..Self::default() };
+        };
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
         let bytes = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
         let free = rustix::fs::statvfs(path).ok().map(|room| room.f_bavail.saturating_mul(room.f_frsize));
-        Self { database: bytes(path), wal: bytes(&PathBuf::from(wal)), free }
+        Self { database: bytes(path), wal: Some(bytes(&PathBuf::from(wal))), free }
     }
 
     /// `true` if the disk will soon be full.
@@ -39,14 +41,14 @@ impl Sizes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::engine::open_store::OpenStore;
+    use crate::store::engine::open_store::open_to_write;
 
     #[test]
     fn an_open_store_has_sizes_and_free_space() {
         let folder = tempfile::tempdir().unwrap();
-        let store = OpenStore::open(&folder.path().join("store.db")).unwrap();
-        let sizes = Sizes::of(store.db());
-        assert!(sizes.wal > 0 && sizes.free.is_some_and(|free| free > 0), "{sizes:?}");
+        let db = open_to_write(&folder.path().join("store.db")).unwrap();
+        let sizes = Sizes::of(&db);
+        assert!(sizes.wal > Some(0) && sizes.free.is_some_and(|free| free > 0), "{sizes:?}");
         assert!(!Sizes { free: Some(NEARLY_FULL_BYTES), ..sizes }.is_nearly_full());
         assert!(Sizes { free: Some(NEARLY_FULL_BYTES - 1), ..sizes }.is_nearly_full());
     }

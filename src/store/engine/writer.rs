@@ -3,22 +3,24 @@
 //! While one group is synced, the jobs of the next one collect, so no commit waits for a timer. The only timer,
 //! `CALM_AFTER`, delays folding.
 
+mod gathering;
+mod repeating;
+mod starting;
+
 use std::collections::HashSet;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::background::BackgroundJobs;
-use super::backlog::{self, Backlog};
+use super::backlog;
 use super::change_channels::ChangeChannels;
+use super::folding::{self, Folding};
 use super::health::Health;
 use super::hooks::Hooks;
-use super::job::{
-    Durability, Job, NextJob, NotCommitted, StoreError, WriteKind, WriterState, receive_within,
-};
+use super::job::{Durability, Job, NotCommitted, WriteKind, WriterState};
 use super::open_store::OpenStore;
-use super::progress::{self, FOLDED_UP_TO};
+use super::repeats::Repeats;
 use super::session::{Changes, Session};
 use super::settings::CurrentSettings;
 use super::sql;
@@ -26,14 +28,7 @@ use crate::log_limit::LogLimit;
 
 /// Largest number of writes in a group, so that the first one does not wait too long.
 const LARGEST_GROUP: usize = 256;
-/// Time without a large group of events after which a rush is over.
-const CALM_AFTER: Duration = Duration::from_millis(20);
 
-/// Time between two checks of the store's files while there are no writes.
-const FILE_CHECK_EVERY: Duration = Duration::from_secs(2);
-
-/// Time after which a background job that has to wait looks again.
-const BACKGROUND_PAUSE: Duration = Duration::from_millis(1);
 /// Longest transaction of a background job. A webhook ends it earlier.
 const LONGEST_BACKGROUND: Duration = Duration::from_millis(5);
 
@@ -55,10 +50,14 @@ pub(in crate::store) struct Writer {
     hooks: Hooks,
     /// Epoch of this process: counts the processes that have opened the store for writing.
     epoch: i64,
-    backlog: Backlog,
+    folding: Folding,
     merge_targets: HashSet<i64>,
     /// Time of the last large group of events. `None` if there is no rush.
     rushed_at: Option<Instant>,
+    /// `true` while a later start of the program, with another version or configuration, decides.
+    has_stepped_back: bool,
+    /// Repeats of a group, since the first of them. `None` if the last group was committed.
+    repeats: Option<Repeats>,
     /// `true` if the last transaction failed: folding is not retried before the next write.
     last_transaction_failed: bool,
 }
@@ -67,11 +66,10 @@ impl Writer {
     pub(in crate::store) fn new(
         store: OpenStore,
         (settings, hooks): (CurrentSettings, Hooks),
-        queue: Queue,
+        (queue, folding): (Queue, Folding),
         change_channels: ChangeChannels,
         health: Health,
     ) -> Self {
-        let max_backlog = settings.max_backlog;
         Self {
             store,
             health,
@@ -83,37 +81,13 @@ impl Writer {
             change_channels,
             hooks,
             epoch: 0,
-            backlog: Backlog::new(max_backlog),
+            folding,
             merge_targets: HashSet::new(),
             rushed_at: None,
+            has_stepped_back: false,
+            repeats: None,
             last_transaction_failed: false,
         }
-    }
-
-    /// Begins an epoch, and folds the events that an earlier process stored and did not fold.
-    pub(in crate::store) fn catch_up(&mut self) -> sql::Result<()> {
-        let begin = self.hooks.begin;
-        let (epoch, _) = self.transact(Durability::Synced, |session, _| {
-            begin(session)?;
-            progress::begin_epoch(session.db)
-        })?;
-        self.epoch = epoch;
-        self.merge_targets = (self.hooks.merge_targets)(self.store.db())?;
-        let mut after = progress::get(self.store.db(), FOLDED_UP_TO)?;
-        while let Some(left) = (self.hooks.left_over)(self.store.db(), &self.settings, after)? {
-            after = left.up_to;
-            self.backlog.extend(Some(after), left.events);
-            while !self.backlog.is_empty() {
-                self.fold(backlog::LARGE_SLICE)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts the thread. `end` receives how it ended.
-    pub(in crate::store) fn start(self, end: watch::Sender<WriterState>) -> std::io::Result<()> {
-        thread::Builder::new().name("store-writer".into()).spawn(move || end.send_replace(self.run()))?;
-        Ok(())
     }
 
     fn run(mut self) -> WriterState {
@@ -144,46 +118,13 @@ impl Writer {
         self.fold_unless_rush(slice)?;
         let has_waited = self.background.has_waited();
         if !self.store.is_busy()
-            && let Some(job) = self.background.next(has_webhooks || !self.backlog.is_empty())
+            && let Some(job) = self.background.next(has_webhooks || !self.folding.is_empty())
         {
             self.commit_in_background(job, has_waited)?;
         }
         self.store.keep_up();
         self.health.look(Instant::now());
         Ok(())
-    }
-
-    /// Takes all waiting jobs. Without jobs and backlog it waits, and returns an empty group after `FILE_CHECK_EVERY`. In a
-    /// rush it waits a little even with a backlog. `None` at the end.
-    fn gather(&mut self) -> Option<Vec<Box<dyn Job>>> {
-        let mut group = Vec::new();
-        if self.backlog.is_empty() || self.last_transaction_failed {
-            let pause = if self.background.is_empty() { FILE_CHECK_EVERY } else { BACKGROUND_PAUSE };
-            // A backlog that is left here could not be folded.
-            if self.background.is_empty() || self.store.is_busy() || !self.backlog.is_empty() {
-                match receive_within(&mut self.queue, pause) {
-                    NextJob::Job(job) => self.background.sort(job, &mut group),
-                    NextJob::Nothing => return Some(group),
-                    NextJob::End => return None,
-                }
-            }
-        } else if let Some(pause) = self.time_to_calm() {
-            match receive_within(&mut self.queue, pause) {
-                NextJob::Job(job) => self.background.sort(job, &mut group),
-                NextJob::Nothing | NextJob::End => self.rushed_at = None,
-            }
-        }
-        while group.len() < LARGEST_GROUP
-            && let Ok(job) = self.queue.try_recv()
-        {
-            self.background.sort(job, &mut group);
-        }
-        Some(group)
-    }
-
-    /// Time until the rush counts as over. `None` if there is no rush.
-    fn time_to_calm(&self) -> Option<Duration> {
-        CALM_AFTER.checked_sub(self.rushed_at?.elapsed()).filter(|pause| !pause.is_zero())
     }
 
     /// Commits a group. A group that fails is repeated job by job, so that only the failing job is refused.
@@ -196,7 +137,7 @@ impl Writer {
         if let Err(error) = self.make_room(group.len()) {
             return match self.roll_back(&error) {
                 NotCommitted::InDoubt(doubt) => Err(doubt),
-                NotCommitted::RolledBack(error) => {
+                NotCommitted::RolledBack(error) | NotCommitted::Repeat(error) => {
                     let error = format!("too many events wait to be folded, and folding fails: {error}");
                     self.refuse(group, &error);
                     Ok(())
@@ -211,7 +152,7 @@ impl Writer {
                 self.settings.observer.committed(group.len(), began.elapsed());
                 self.health.committed(Instant::now());
                 // Sent before the answers: a client that then asks for failures waits until they are up to date.
-                self.change_channels.folded(self.backlog.is_empty());
+                self.report_folded();
                 for job in group {
                     job.finish(Ok(()));
                 }
@@ -219,6 +160,7 @@ impl Writer {
                 Ok(())
             }
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
+            Err(NotCommitted::Repeat(error)) => self.repeat(group, &error),
             Err(NotCommitted::RolledBack(error)) if group.len() == 1 => {
                 self.refuse(group, &error);
                 Ok(())
@@ -239,10 +181,10 @@ impl Writer {
         };
         match self.transact(Durability::Later, parts).map_err(|error| self.roll_back(&error)) {
             Ok(((), changes)) => {
-                self.backlog.extend(changes.kept, changes.to_fold);
+                self.folding.extend(changes.kept, changes.to_fold);
                 self.store.is_in_place()?;
                 self.health.committed(Instant::now());
-                self.change_channels.folded(self.backlog.is_empty());
+                self.report_folded();
                 if job.is_done() {
                     job.finish(Ok(()));
                 } else if job.is_awaited() {
@@ -250,7 +192,9 @@ impl Writer {
                 }
             }
             Err(NotCommitted::InDoubt(doubt)) => return Err(doubt),
-            Err(NotCommitted::RolledBack(error)) => self.refuse(vec![job], &error),
+            Err(NotCommitted::RolledBack(error) | NotCommitted::Repeat(error)) => {
+                self.refuse(vec![job], &error);
+            }
         }
         Ok(())
     }
@@ -258,7 +202,7 @@ impl Writer {
     /// Folds until the backlog has room for a group of events.
     fn make_room(&mut self, group: usize) -> sql::Result<()> {
         let most = self.settings.max_backlog;
-        while !self.backlog.is_empty() && self.backlog.len_after_a_crash() + group > most {
+        while self.folding.is_full(group, most) {
             self.fold(backlog::LARGE_SLICE)?;
         }
         Ok(())
@@ -266,13 +210,19 @@ impl Writer {
 
     /// Folds a part of the backlog, unless there is a rush.
     fn fold_unless_rush(&mut self, slice: usize) -> Result<(), String> {
-        if self.last_transaction_failed || self.backlog.is_empty() || self.time_to_calm().is_some() {
+        // Other processes may write meanwhile, so what is shared is tried again without a write of this one.
+        let has_failed = self.last_transaction_failed && !self.folding.is_shared();
+        if has_failed || self.folding.is_empty() || self.time_to_calm().is_some() {
             return Ok(());
         }
         match self.fold(slice).map_err(|error| self.roll_back(&error)) {
             Ok(()) => Ok(()),
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
-            Err(NotCommitted::RolledBack(error)) => {
+            Err(NotCommitted::RolledBack(error) | NotCommitted::Repeat(error)) => {
+                self.folding.looked(false);
+                if self.has_stepped_back {
+                    return Ok(());
+                }
                 if let Some(held_back) = self.unfolded_lines.pass(Instant::now()) {
                     tracing::error!(
                         error,
@@ -293,16 +243,47 @@ impl Writer {
         if changes.to_fold.len() >= backlog::RUSH_FROM_EVENTS {
             self.rushed_at = Some(Instant::now());
         }
-        self.backlog.extend(changes.kept, changes.to_fold);
+        self.folding.extend(changes.kept, changes.to_fold);
         Ok(changes.quarantined)
     }
 
     /// Folds a part of the backlog.
     fn fold(&mut self, wanted: usize) -> sql::Result<()> {
-        let (slice, fold) = (self.backlog.slice(wanted), self.hooks.fold);
-        self.transact(Durability::Later, |session, _| fold(session, &slice))?;
-        self.backlog.done(&slice);
-        self.change_channels.folded(self.backlog.is_empty());
+        let fold = self.hooks.fold;
+        match self.folding.own_slice(wanted) {
+            Some(slice) => {
+                self.transact(Durability::Later, |session, _| fold(session, &slice))?;
+                self.folding.done(&slice);
+            }
+            None => self.fold_shared()?,
+        }
+        self.report_folded();
+        Ok(())
+    }
+
+    /// Reports if every event is folded that this writer has stored.
+    fn report_folded(&self) {
+        if self.folding.is_own() {
+            self.change_channels.folded(self.folding.is_empty());
+        }
+    }
+
+    /// Folds some of the events that a table has.
+    fn fold_shared(&mut self) -> sql::Result<()> {
+        let (fold, stored) = (self.hooks.fold, self.change_channels.stored_so_far());
+        let has_some = folding::has_shared(self.store.db())?;
+        if has_some {
+            self.transact(Durability::Later, |session, _| {
+                let Some(slice) = folding::shared_slice(session.db())? else { return Ok(()) };
+                fold(session, &slice)?;
+                folding::remove_shared(session.db(), &slice)
+            })?;
+        }
+        // The next look finds out if there are more.
+        self.folding.looked(has_some);
+        if !has_some {
+            self.change_channels.folded_at(stored);
+        }
         Ok(())
     }
 
@@ -316,6 +297,10 @@ impl Writer {
         let done = self.try_transact(durability, work);
         self.last_transaction_failed = done.is_err();
         let (result, mut changes) = done?;
+        self.note_stepped_back(None);
+        if !self.folding.is_own() && !changes.to_fold.is_empty() {
+            self.change_channels.stored();
+        }
         self.change_channels.send(changes.outbox_changed, std::mem::take(&mut changes.retry_requests));
         if changes.resolve_is_missing {
             self.settings.observer.missed_resolve();
@@ -328,36 +313,22 @@ impl Writer {
         durability: Durability,
         work: impl FnOnce(&mut Session<'_>, &Queue) -> sql::Result<T>,
     ) -> sql::Result<(T, Changes)> {
-        self.store.begin(durability)?;
+        self.store.begin(durability, &self.settings)?;
+        if self.store.others_wrote() {
+            self.merge_targets = (self.hooks.merge_targets)(self.store.db())?;
+        }
         let mut session = Session {
             db: self.store.db(),
             settings: &self.settings,
-            epoch: self.epoch,
+            epoch: self.store.epoch(self.epoch),
             merge_targets: &mut self.merge_targets,
             changes: Changes::default(),
         };
         let result = work(&mut session, &self.queue)?;
         (self.hooks.finish)(&mut session)?;
         let changes = session.changes;
-        self.store.commit()?;
+        self.store.commit(durability, &changes.to_fold)?;
+        self.repeats = None;
         Ok((result, changes))
-    }
-
-    /// Answers every job of a group that it was not done.
-    fn refuse(&self, group: Vec<Box<dyn Job>>, error: &str) {
-        // Webhooks that nobody waits for any more were answered 503 and counted before.
-        let webhooks =
-            group.iter().filter(|job| job.kind() == WriteKind::Webhook && job.is_awaited()).count();
-        let writes = group.len();
-        for job in group {
-            job.finish(Err(StoreError::NotCommitted(error.to_owned())));
-        }
-        self.settings.observer.refused(writes);
-        self.health.failed(Instant::now(), error, writes, webhooks);
-    }
-
-    /// Undoes the transaction.
-    fn roll_back(&self, error: &sql::Error) -> NotCommitted {
-        NotCommitted::of(error, self.store.db().roll_back())
     }
 }

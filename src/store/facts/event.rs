@@ -4,7 +4,8 @@ use super::delivery::Delivery;
 use crate::domain::event::Heading;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
-use crate::store::engine::progress::{self, FOLDED_UP_TO, FORGOTTEN_UP_TO};
+use crate::store::engine::folding::folded_up_to;
+use crate::store::engine::progress::{self, FORGOTTEN_UP_TO};
 use crate::store::engine::session::Session;
 use crate::store::engine::sql::{self, params};
 
@@ -81,7 +82,7 @@ pub(in crate::store) fn forget_bodies(session: &Session<'_>, before: Timestamp) 
     const FORGET: &str = "UPDATE event SET body = NULL WHERE id = ?1";
     const QUARANTINE: &str = "DELETE FROM quarantine WHERE received_at_ns < ?1";
     let forgotten_up_to = progress::get(session.db(), FORGOTTEN_UP_TO)?;
-    let folded_up_to = progress::get(session.db(), FOLDED_UP_TO)?;
+    let folded_up_to = folded_up_to(session.db())?;
     let oldest: Vec<(i64, i64)> =
         session.db().all(OLDEST, params![forgotten_up_to, folded_up_to, FORGOTTEN_AT_A_TIME], |row| {
             Ok((row.get(0)?, row.get(1)?))

@@ -78,16 +78,19 @@ impl AttemptOutcome {
 pub(in crate::store) struct EndedAttempt {
     /// The row.
     pub(in crate::store) row: i64,
+    /// Epoch of its claim.
+    pub(in crate::store) epoch: i64,
     /// Result of the attempt.
     pub(in crate::store) outcome: AttemptOutcome,
     /// Number of the row's requests that the backend has.
     pub(in crate::store) taken: u32,
 }
 
-/// Records the outcome of an attempt, and releases the row's claim.
+/// Records the outcome of an attempt, and releases the row's claim. An outcome whose claim is not valid any more is left
+/// out.
 pub(in crate::store) fn record(
     session: &mut Session<'_>,
-    EndedAttempt { row, outcome, taken }: &EndedAttempt,
+    EndedAttempt { row, epoch, outcome, taken }: &EndedAttempt,
     now: Timestamp,
 ) -> sql::Result<()> {
     const REMEMBER: &str = "INSERT INTO attempt SELECT id, attempts, ?2, ?3, ?4 FROM outbox WHERE id = ?1
@@ -99,6 +102,12 @@ pub(in crate::store) fn record(
         refusals = refusals + ?4, last_status = coalesce(?5, last_status), last_error = ?6,
         in_doubt = in_doubt - ?7, unknown = unknown - ?8, 
         taken = CASE WHEN taken < ?9 THEN ?9 ELSE taken END WHERE id = ?1";
+    const CLAIM: &str = "SELECT claimed_by FROM outbox WHERE id = ?1";
+    let claimed_by: Option<Option<i64>> = session.db().one(CLAIM, params![row], |columns| columns.get(0))?;
+    if claimed_by != Some(Some(*epoch)) {
+        // Another replica took over meanwhile, and sends the row itself.
+        return Ok(());
+    }
     let (state, due_at_ns, status, error) = match outcome {
         AttemptOutcome::Sent { status } => ("sent", None, *status, None),
         AttemptOutcome::Retry { due_at, status, error }

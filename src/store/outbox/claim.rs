@@ -17,6 +17,8 @@ pub struct Claimed {
     pub subject: Subject,
     /// Its revision.
     pub revision: i64,
+    /// Epoch of the claim. Its outcome counts only while no other process has claimed the row.
+    pub epoch: i64,
     /// Number of earlier attempts.
     pub attempts: u32,
     /// Number of requests of this revision that the backend has accepted.
@@ -68,11 +70,12 @@ pub(in crate::store) fn claim(
         unknown = unknown + 1, claimed_by = ?2 WHERE id = ?1";
     const NEXT: &str =
         "SELECT min(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3";
+    let Some(epoch) = session.own_epoch(backend)? else { return Ok(Claim::default()) };
     clamp(session, backend, lane, now)?;
     let mut rows: Vec<Claimed> = Vec::new();
     for query in selections(choice) {
         if rows.len() < limit {
-            for claimed in due(session, backend, lane, query, now, limit)? {
+            for claimed in due(session, (backend, epoch), lane, query, now, limit)? {
                 if !rows.iter().any(|known| known.row == claimed.row) {
                     rows.push(claimed);
                 }
@@ -83,7 +86,7 @@ pub(in crate::store) fn claim(
     for claimed in &rows {
         // Counted on the disk before the request is sent: a row that may have reached the backend is never silently
         // replaced.
-        session.run(ATTEMPT, params![claimed.row, session.epoch])?;
+        session.run(ATTEMPT, params![claimed.row, epoch])?;
     }
     let next: Option<i64> =
         session.db().only(NEXT, params![backend, lane.as_str(), now.as_nanos()], |row| row.get(0))?;
@@ -94,7 +97,8 @@ pub(in crate::store) fn claim(
 pub(in crate::store) fn release_all(session: &Session<'_>, backend: &str) -> sql::Result<()> {
     const RELEASE: &str = "UPDATE outbox SET claimed_by = NULL
         WHERE backend = ?1 AND due_at_ns IS NOT NULL AND claimed_by = ?2";
-    session.run(RELEASE, params![backend, session.epoch]).map(drop)
+    let Some(epoch) = session.epoch_of_claims(backend)? else { return Ok(()) };
+    session.run(RELEASE, params![backend, epoch]).map(drop)
 }
 
 /// A condition on rows, and their order.
@@ -129,7 +133,7 @@ fn selections(choice: ClaimOrder) -> Vec<ClaimQuery> {
 /// Due rows that no earlier revision holds back.
 fn due(
     session: &Session<'_>,
-    backend: &str,
+    (backend, epoch): (&str, i64),
     lane: Lane,
     ClaimQuery { condition, order, except }: ClaimQuery,
     now: Timestamp,
@@ -150,12 +154,13 @@ fn due(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     session.db().all(
         &format!("{DUE} AND {condition} ORDER BY {order} LIMIT ?4"),
-        params![backend, lane.as_str(), now.as_nanos(), limit, except, session.epoch],
+        params![backend, lane.as_str(), now.as_nanos(), limit, except, epoch],
         |row| {
             Ok(Claimed {
                 row: row.get(0)?,
                 subject: subject(row, 1, 7)?,
                 revision: row.get(2)?,
+                epoch,
                 attempts: row.get(3)?,
                 taken: row.get(4)?,
                 prepared: prepared(row, 5)?,

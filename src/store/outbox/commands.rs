@@ -87,7 +87,7 @@ pub(in crate::store) fn apply(
         return Ok(CommandOutcome::NotFound);
     };
     match (state, command) {
-        _ if claimed_by == Some(session.epoch) => return Ok(CommandOutcome::UnderWay),
+        _ if claimed_by == Some(session.epoch(&backend)?) => return Ok(CommandOutcome::UnderWay),
         (RowState::Pending | RowState::Dead, RowCommand::Discard) => {
             session.run(DISCARD, params![row])?;
             reconcile::after_giving_up(session, row, now)?;

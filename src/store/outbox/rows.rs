@@ -141,7 +141,7 @@ impl Revisions<'_> {
             self.column()
         );
         let Self { topic, subject, backend } = self;
-        session.run(&sql, params![subject, backend, topic.as_str(), also_dead, session.epoch])
+        session.run(&sql, params![subject, backend, topic.as_str(), also_dead, session.epoch(backend)?])
     }
 
     /// `true` if a revision older than `newest` has an attempt without a clear answer, which may arrive late and undo

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroI64;
 use std::panic::resume_unwind;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -14,6 +13,7 @@ use crate::domain::figures::{
     Dataset, DatasetBuilder, DeploymentIndex, FailureTimes, LinkedKeys, Report, ReportQuery, report,
 };
 use crate::domain::timestamp::Timestamp;
+use crate::store::engine::address::StoreAddress;
 use crate::store::engine::error::ReadError;
 use crate::store::engine::open_error::OpenError;
 use crate::store::engine::open_store::open_to_read;
@@ -29,8 +29,9 @@ pub struct FiguresReader {
 
 impl FiguresReader {
     /// Opens an existing store, query-only.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let connections = [open_up_to_date(path)?, open_to_read(path)?];
+    pub fn open(address: impl Into<StoreAddress>) -> Result<Self, OpenError> {
+        let address = address.into();
+        let connections = [open_up_to_date(&address)?, open_to_read(&address)?];
         Ok(Self { connections: Arc::new(Mutex::new(connections)) })
     }
 

@@ -83,20 +83,20 @@ fn latest(
     subject: i64,
     is_imported: impl Fn() -> sql::Result<bool>,
 ) -> sql::Result<Vec<Forwarded>> {
+    let rows = db.all(sql, params![subject], |row| {
+        Ok((row.get::<String>(0)?, row.get(1)?, row_state(row, 2)?, row.get(3)?, action(row, 4)?))
+    })?;
     let mut all: Vec<Forwarded> = Vec::new();
-    db.each(sql, params![subject], |row| {
-        let (state, attempts) = (row_state(row, 2)?, row.get(3)?);
+    for (backend, revision, state, attempts, action) in rows {
         if state == RowState::Discarded && attempts == 0 && is_imported()? {
-            return Ok(());
+            continue;
         }
-        let state = ForwardState::of(state, action(row, 4)?);
-        let (backend, revision) = (row.get(0)?, row.get(1)?);
+        let state = ForwardState::of(state, action);
         let forwarded = Forwarded { backend, revision, state, attempts };
         match all.last_mut().filter(|last| last.backend == forwarded.backend) {
             Some(last) => *last = forwarded,
             None => all.push(forwarded),
         }
-        Ok(())
-    })?;
+    }
     Ok(all)
 }

@@ -5,6 +5,7 @@ use super::reader::Reader;
 use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
+use crate::store::engine::shared_gauges::SharedGauges;
 use crate::store::engine::sizes::Sizes;
 use crate::store::engine::sql::{Row, params};
 
@@ -19,6 +20,8 @@ pub struct StoreGauges {
     pub sizes: Sizes,
     /// Pending, dead and suspect rows, for each backend that has any.
     pub outbox: Vec<OutboxGauge>,
+    /// Gauges of a store that several daemons share. `None` for a file.
+    pub shared: Option<SharedGauges>,
     /// Status of every backend that ever got a request, or that rows wait for.
     pub backends: Vec<BackendStatus>,
 }
@@ -113,6 +116,7 @@ impl Reader {
             quarantined: count("SELECT count(*) FROM quarantine")?,
             sizes: Sizes::of(&db),
             outbox: db.all(OUTBOX, params![], outbox)?,
+            shared: SharedGauges::of(&db)?,
             backends: backend_statuses(&db)?,
         })
     }

@@ -1,15 +1,15 @@
 //! Connections that cannot write.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::pool::{Lent, Pool};
-use crate::store::engine::open_error::{OpenError, in_file};
+use crate::store::engine::address::StoreAddress;
+use crate::store::engine::folding::folded_up_to;
+use crate::store::engine::open_error::{OpenError, in_store};
 use crate::store::engine::open_store::open_to_read;
-use crate::store::engine::progress::{self, FOLDED_UP_TO};
 use crate::store::engine::sql::{Db, params};
 
 /// Longest wait for the daemon to fold its events. During a rush the events are folded only after the rush, and after a
@@ -26,14 +26,18 @@ pub struct Reader {
 
 impl Reader {
     /// Opens an existing store, query-only, on one connection.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::open_several(path, NonZeroUsize::MIN)
+    pub fn open(address: impl Into<StoreAddress>) -> Result<Self, OpenError> {
+        Self::open_several(address, NonZeroUsize::MIN)
     }
 
     /// Opens an existing store, query-only, on several connections, so that a slow read does not delay another.
-    pub fn open_several(path: &Path, connections: NonZeroUsize) -> Result<Self, OpenError> {
-        let first = open_up_to_date(path);
-        let others = (1..connections.get()).map(|_| open_to_read(path));
+    pub fn open_several(
+        address: impl Into<StoreAddress>,
+        connections: NonZeroUsize,
+    ) -> Result<Self, OpenError> {
+        let address = address.into();
+        let first = open_up_to_date(&address);
+        let others = (1..connections.get()).map(|_| open_to_read(&address));
         let connections = std::iter::once(first).chain(others).collect::<Result<_, _>>()?;
         Ok(Self { pool: Arc::new(Pool::new(connections)) })
     }
@@ -46,13 +50,13 @@ impl Reader {
 
 /// Opens an existing store, query-only, and waits a little until all answered events are folded into their failures: a
 /// person who sends a webhook and then runs a command wants to see its effect.
-pub(super) fn open_up_to_date(path: &Path) -> Result<Db, OpenError> {
+pub(super) fn open_up_to_date(address: &StoreAddress) -> Result<Db, OpenError> {
     const LAST: &str = "SELECT coalesce(max(id), 0) FROM event";
-    let db = open_to_read(path)?;
+    let db = open_to_read(address)?;
     let (began, mut last) = (Instant::now(), None);
     loop {
-        let folded = progress::get(&db, FOLDED_UP_TO).map_err(in_file(path))?;
-        let kept: i64 = db.only(LAST, params![], |row| row.get(0)).map_err(in_file(path))?;
+        let folded = folded_up_to(&db).map_err(in_store(address))?;
+        let kept: i64 = db.only(LAST, params![], |row| row.get(0)).map_err(in_store(address))?;
         // Events that arrive meanwhile are not waited for.
         if folded >= *last.get_or_insert(kept) || began.elapsed() > MAX_WAIT {
             return Ok(db);

@@ -10,6 +10,8 @@ grep --quiet 'credential = "signing-secret"' <<<"$packed" || fail "the secret is
 diff <("$program" --config "$REPOSITORY/packaging/kubernetes/config.toml" config show) \
     <("$program" --config <("$REPOSITORY/packaging/configuration.py" container) config show) ||
     fail "Kubernetes and the image have different configurations"
+"$program" --config "$REPOSITORY/packaging/kubernetes-replicas/config.toml" config show >/dev/null ||
+    fail "the configuration of the replicas is wrong"
 
 bash -n "$tree/usr/share/bash-completion/completions/pagerduty-dora"
 [[ $(head -1 "$tree/usr/share/zsh/site-functions/_pagerduty-dora") == '#compdef pagerduty-dora' ]] ||

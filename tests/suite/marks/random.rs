@@ -23,6 +23,7 @@ use pagerduty_dora::store::{
 };
 use serde_json::Value;
 
+use crate::engine::store_address;
 use crate::harness::time;
 use crate::link_model;
 
@@ -60,6 +61,7 @@ pub(super) fn settings(configuration: &str) -> Settings {
         policy: Arc::new(Policy { link_window: WINDOW, ..config.policy() }),
         destinations: vec![Arc::new(backend)],
         sources: sources::ALL,
+        fingerprint: Some("5".into()),
         max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     }
@@ -258,7 +260,13 @@ impl Life {
     pub(super) fn open(path: &Path, configuration: &str, deployment: fn(&mut Rng) -> Deployment) -> Self {
         let now = time("2026-11-20T00:00:00Z");
         let (facts, datadog) = (Facts::default(), Datadog::default());
-        Self { store: Store::open(path, settings(configuration)).unwrap(), now, facts, datadog, deployment }
+        Self {
+            store: Store::open(store_address(path), settings(configuration)).unwrap(),
+            now,
+            facts,
+            datadog,
+            deployment,
+        }
     }
 
     pub(super) async fn step(&mut self, rng: &mut Rng) {
@@ -289,6 +297,7 @@ impl Life {
     async fn forward(&mut self, mut luck: impl FnMut(&Claimed) -> u8) -> bool {
         let mut rows = Vec::new();
         for &lane in Lane::ALL {
+            assert!(self.store.take_lease("datadog").await.unwrap());
             let claim = self.store.claim("datadog", lane, ClaimOrder::All, || 3, self.now).await.unwrap();
             rows.extend(claim.rows.into_iter().map(|claimed| (lane, claimed)));
         }
@@ -306,7 +315,7 @@ impl Life {
                     AttemptOutcome::Sent { status: Some(202) }
                 }
             };
-            let attempted = (claimed.row, outcome, 0);
+            let attempted = (claimed.row, claimed.epoch, outcome, 0);
             let lane = ("datadog", *lane);
             self.store.record_attempt(lane, attempted, LaneHealth::default, self.now).await.unwrap();
         }

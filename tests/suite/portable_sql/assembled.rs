@@ -22,13 +22,15 @@ pub(super) enum Place {
     OneOf(&'static [&'static str]),
     /// The value of a number, which is no literal.
     Number(&'static str),
+    /// A text that is made of others.
+    Text(&'static str),
     /// These literals, then any of the others in their order, with this text between them.
     List { between: &'static str, always: &'static [&'static str], others: &'static [&'static str] },
     /// The texts of another template of the same file, which begins like this.
     Template(&'static str),
 }
 
-use Place::{List, Number, OneOf, Template};
+use Place::{List, Number, OneOf, Template, Text};
 
 const COLUMNS: Place = OneOf(&["failure", "deployment"]);
 const KINDS: Place = OneOf(&["o.state = 'dead'", "o.suspect = 1"]);
@@ -40,6 +42,31 @@ const fn assembled(file: &'static str, begins: &'static str, places: &'static [P
 /// Every way to fill every template.
 pub(super) const ASSEMBLED: &[Assembled] = &[
     assembled("engine/sqlite/space.rs", "PRAGMA incremental_vacuum", &[Number("1")]),
+    // Of one table. The tests of `store copy` run the statements of all.
+    assembled(
+        "copy/statements.rs",
+        "SELECT {columns} FROM {name} WHERE {condition} AND",
+        &[
+            Text("backend, lane, error"),
+            OneOf(&["lane"]),
+            OneOf(&["TRUE"]),
+            Text("(backend, lane) > (?1, ?2)"),
+            Text("backend, lane"),
+            Text("512"),
+        ],
+    ),
+    assembled(
+        "copy/statements.rs",
+        "SELECT {columns} FROM {name} WHERE {condition} ORDER BY",
+        &[Text("name, value"), OneOf(&["progress"]), OneOf(&["TRUE"]), Text("name")],
+    ),
+    assembled("copy/statements.rs", "SELECT count(*)", &[OneOf(&["progress"]), OneOf(&["TRUE"])]),
+    assembled("copy/statements.rs", "SELECT max(id)", &[OneOf(&["event"])]),
+    assembled(
+        "copy/statements.rs",
+        "INSERT INTO {name}",
+        &[OneOf(&["related_changes"]), Text("failure, changes"), Text("(?1, ?2), (?3, ?4)")],
+    ),
     assembled("facts/deployment.rs", "{STORED} WHERE deployment_id", &[]),
     assembled(
         "outbox/claim.rs",
@@ -144,7 +171,7 @@ impl Assembled {
         self.places.iter().flat_map(|place| match place {
             OneOf(parts) => parts.to_vec(),
             List { between, always, others } => [&[*between], *always, *others].concat(),
-            Number(_) | Template(_) => Vec::new(),
+            Number(_) | Text(_) | Template(_) => Vec::new(),
         })
     }
 }
@@ -182,7 +209,7 @@ fn fill(all: &[Literal], template: &Literal, places: &[Place]) -> Vec<String> {
 fn values(all: &[Literal], file: &str, place: &Place) -> Vec<String> {
     match place {
         OneOf(texts) => texts.iter().map(|text| (*text).to_owned()).collect(),
-        Number(text) => vec![(*text).to_owned()],
+        Number(text) | Text(text) => vec![(*text).to_owned()],
         Template(begins) => {
             let is_asked = |literal: &&Literal| {
                 literal.is_template && literal.file == file && literal.text.starts_with(begins)

@@ -13,11 +13,12 @@ use super::server::Server;
 const STANDBY: &str = "standby";
 
 /// The standby asks again at once, and `pg_rewind` can be used.
-const SETTINGS: [&str; 3] =
-    ["wal_retrieve_retry_interval = 20ms", "wal_log_hints = on", "include_if_exists = 'start.conf'"];
-
-/// Sessions whose transaction is committed, and which wait for the standby.
-const WAITING: &str = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+const SETTINGS: [&str; 4] = [
+    "wal_retrieve_retry_interval = 20ms",
+    "wal_log_hints = on",
+    "wal_keep_size = 1GB",
+    "include_if_exists = 'start.conf'",
+];
 
 /// Two servers. Both sync their files. They are removed when this is dropped.
 pub(crate) struct Pair {
@@ -67,10 +68,10 @@ impl Pair {
         &self.link
     }
 
-    /// `store.url` of a program that uses the server of both that is the primary.
+    /// `store.url` of a program. It takes the server that is the primary.
     pub(crate) fn url(&self) -> String {
         let [one, two] = self.servers.each_ref().map(Server::host);
-        format!("postgres://postgres@{one},{two}/postgres?target_session_attrs=read-write")
+        format!("postgres://postgres@{one},{two}/postgres")
     }
 
     /// Kills all processes of the primary as `kill -9` does.
@@ -130,29 +131,35 @@ impl Pair {
         self.until_streaming();
     }
 
-    /// Waits until this number of sessions waits for the standby.
-    pub(crate) fn until_waiting(&self, sessions: usize) {
-        self.primary().until(&format!("(SELECT count(*) {WAITING}) = {sessions}"));
+    /// Waits until a session waits for the standby, with a statement like this.
+    pub(crate) fn until_waiting(&self, statement: &str) {
+        self.primary().until(&format!("EXISTS (SELECT {})", waiting(statement)));
     }
 
-    /// Cancels the waits for the standby, as an administrator may do. Returns their number.
-    pub(crate) fn cancel_waiting(&self) -> usize {
-        self.end_waiting("pg_cancel_backend")
+    /// Cancels the waits for the standby of statements like this, as an administrator may do. Returns their number.
+    pub(crate) fn cancel_waiting(&self, statement: &str) -> usize {
+        self.end_waiting("pg_cancel_backend", statement)
     }
 
-    /// Ends the sessions that wait for the standby. Returns their number.
-    pub(crate) fn terminate_waiting(&self) -> usize {
-        self.end_waiting("pg_terminate_backend")
+    /// Ends the sessions that wait for the standby with a statement like this. Returns their number.
+    pub(crate) fn terminate_waiting(&self, statement: &str) -> usize {
+        self.end_waiting("pg_terminate_backend", statement)
     }
 
-    fn end_waiting(&self, function: &str) -> usize {
-        self.primary().ask(&format!("SELECT count({function}(pid)) {WAITING};")).parse().unwrap()
+    fn end_waiting(&self, function: &str, statement: &str) -> usize {
+        let count = format!("SELECT count({function}(pid)) {};", waiting(statement));
+        self.primary().ask(&count).parse().unwrap()
     }
 
     /// Makes the primary wait for no standby any more, as Patroni does without its strict mode. Waits end, too.
     pub(crate) fn empty_names(&self) {
         self.primary().ask("ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf();");
     }
+}
+
+/// Sessions that have committed, and wait for the standby.
+fn waiting(statement: &str) -> String {
+    format!("FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '{statement}'")
 }
 
 fn names(is_synchronous: bool) -> &'static str {

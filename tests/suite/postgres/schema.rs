@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use super::owner::Owner;
-use super::programs::{installed, psql, until};
+use super::programs::{ask, installed, psql, until};
 use super::proxy::Proxy;
 use super::server::{Server, until_state};
 
@@ -19,7 +19,7 @@ impl Cluster {
     fn start(programs: &Path) -> Self {
         let mut owner = Owner::start(programs);
         let server = Server::new(&mut owner, "shared");
-        server.create(&mut owner, &["fsync = off"]);
+        server.create(&mut owner, &["fsync = off", "max_connections = 1000"]);
         server.start(&mut owner);
         Self { server, _owner: owner }
     }
@@ -60,6 +60,11 @@ impl Schema {
         let proxy = Proxy::to(&self.server.socket());
         let url = format!("{}&options={}", proxy.url(), self.options());
         (proxy, url)
+    }
+
+    /// Runs a script of `psql`, which must give no message. Returns what it prints.
+    pub(crate) fn ask(&self, script: &str) -> String {
+        ask(&self.url(), script)
     }
 
     pub(super) fn name(&self) -> &str {

@@ -139,6 +139,7 @@ impl Machine {
             policy: Arc::clone(&self.policy),
             destinations: self.destinations.clone(),
             sources: sources::ALL,
+            fingerprint: None,
             max_backlog: MAX_BACKLOG,
             observer: Arc::new(Unobserved),
         };

@@ -146,14 +146,14 @@ async fn a_hang_up_takes_over_tables_and_sources_of_deployments() {
     gitlab.world().projects.push("acme/shop".to_owned());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
-    std::fs::write(&file, text("")).unwrap();
+    std::fs::write(&file, text(folder.path(), "")).unwrap();
     std::fs::write(folder.path().join("secret"), OLD).unwrap();
     let mut process = Process::spawn_by(Command::new(PROGRAM), &file);
     let listening = process.ready(PATIENCE).expect("the daemon gets ready");
     let rest = gitlab.section()
         + &table("none", "action = \"ignore\"")
         + "[[deployment]]\nname = \"shop\"\nrepository = [\"acme/shop\"]\n";
-    std::fs::write(&file, text(&rest)).unwrap();
+    std::fs::write(&file, text(folder.path(), &rest)).unwrap();
     process.signal("HUP");
     process.line_with(r#""changed":"deployment \"none\", deployment \"shop\", gitlab""#);
     eventually("a request to GitLab", async || (!gitlab.world().requests.is_empty()).then_some(())).await;

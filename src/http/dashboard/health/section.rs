@@ -159,7 +159,8 @@ fn certificate(data: &HealthData) -> Option<HealthRow> {
 fn store(data: &HealthData) -> HealthRow {
     let Sizes { database, wal, free } = data.gauges.sizes;
     let free = free.map(|free| format!(", {} free on its disk", bytes(free))).unwrap_or_default();
-    let sizes = format!("The database takes {}, its write-ahead log {}{free}.", bytes(database), bytes(wal));
+    let wal = wal.map_or_else(String::new, |wal| format!(", its write-ahead log {}", bytes(wal)));
+    let sizes = format!("The database takes {}{wal}{free}.", bytes(database));
     let is_nearly_full = data.gauges.sizes.is_nearly_full();
     let says = match &data.trouble {
         Some(StoreOutage { error, lasts, refused_webhooks }) => format!(

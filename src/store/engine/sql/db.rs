@@ -1,18 +1,19 @@
 //! Connections to the store.
 
-use std::convert::Infallible;
 use std::ops::Deref;
 use std::path::Path;
 
 use super::error::{Error, Result};
 use super::param::Param;
 use super::row::Row;
-use crate::store::engine::sqlite::connection::Connection;
+use crate::store::engine::{postgres, sqlite};
 
 /// A connection to the store. Each statement is prepared once and kept.
 pub(in crate::store) enum Db {
     /// Connection to a file of SQLite.
-    Sqlite(Connection),
+    Sqlite(sqlite::connection::Connection),
+    /// Connection to a database of PostgreSQL.
+    Postgres(postgres::connection::Connection),
 }
 
 impl Db {
@@ -26,6 +27,7 @@ impl Db {
     ) -> Result<Option<T>> {
         match self {
             Self::Sqlite(db) => db.one(sql, params, read),
+            Self::Postgres(db) => db.one(sql, params, read),
         }
     }
 
@@ -40,7 +42,7 @@ impl Db {
         self.one(sql, params, read)?.ok_or_else(Error::no_row)
     }
 
-    /// Reads all rows.
+    /// Reads all rows. `read` may run other statements.
     #[inline]
     pub(in crate::store) fn all<T>(
         &self,
@@ -49,25 +51,33 @@ impl Db {
         mut read: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let mut all = Vec::new();
-        self.each(sql, params, |row| {
+        let read = |row: &Row<'_>| {
             all.push(read(row)?);
             Ok(())
-        })?;
+        };
+        match self {
+            Self::Sqlite(db) => db.each(sql, params, read)?,
+            Self::Postgres(db) => db.each_of_few(sql, params, read)?,
+        }
         Ok(all)
     }
 
-    /// Calls `read` with each row.
+    /// Calls `read` with each row. On a connection for reading it must not run statements.
     #[inline]
     pub(in crate::store) fn each(
         &self,
         sql: &str,
         params: &[Param<'_>],
-        mut read: impl FnMut(&Row<'_>) -> Result<()>,
+        read: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.find(sql, params, |row| read(row).map(|()| None::<Infallible>)).map(drop)
+        match self {
+            Self::Sqlite(db) => db.each(sql, params, read),
+            Self::Postgres(db) => db.each(sql, params, read),
+        }
     }
 
-    /// Calls `read` with each row until it returns a value, and returns that. `None` if there are no more rows.
+    /// Calls `read` with each row until it returns a value, and returns that. `None` if there are no more rows. It may run
+    /// other statements.
     #[inline]
     pub(in crate::store) fn find<T>(
         &self,
@@ -77,6 +87,7 @@ impl Db {
     ) -> Result<Option<T>> {
         match self {
             Self::Sqlite(db) => db.find(sql, params, read),
+            Self::Postgres(db) => db.find(sql, params, read),
         }
     }
 
@@ -85,6 +96,7 @@ impl Db {
     pub(in crate::store) fn run(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
         match self {
             Self::Sqlite(db) => db.run(sql, params),
+            Self::Postgres(db) => db.run(sql, params),
         }
     }
 
@@ -93,6 +105,7 @@ impl Db {
     pub(in crate::store) fn insert(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<i64>> {
         match self {
             Self::Sqlite(db) => db.insert(sql, params),
+            Self::Postgres(db) => db.insert(sql, params),
         }
     }
 
@@ -100,6 +113,7 @@ impl Db {
     pub(in crate::store) fn snapshot(&mut self) -> Result<Snapshot<'_>> {
         match self {
             Self::Sqlite(db) => db.begin_reading()?,
+            Self::Postgres(db) => db.begin_reading()?,
         }
         Ok(Snapshot { db: self })
     }
@@ -108,6 +122,7 @@ impl Db {
     pub(in crate::store) fn roll_back(&self) -> bool {
         match self {
             Self::Sqlite(db) => db.roll_back(),
+            Self::Postgres(db) => db.roll_back(),
         }
     }
 
@@ -115,6 +130,16 @@ impl Db {
     pub(in crate::store) fn give_back_space(&self) -> Result<Option<()>> {
         match self {
             Self::Sqlite(db) => db.give_back_space(),
+            // The server's own vacuum does it.
+            Self::Postgres(_) => Ok(Some(())),
+        }
+    }
+
+    /// Size of the store without a file on this host, in bytes. `None` if it has one.
+    pub(in crate::store) fn size(&self) -> Option<u64> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(db) => db.size().ok(),
         }
     }
 
@@ -122,6 +147,7 @@ impl Db {
     pub(in crate::store) fn file(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(db) => db.file(),
+            Self::Postgres(_) => None,
         }
     }
 
@@ -129,6 +155,7 @@ impl Db {
     pub(in crate::store) fn close(self) -> Result<()> {
         match self {
             Self::Sqlite(db) => db.close(),
+            Self::Postgres(_) => Ok(()),
         }
     }
 }

@@ -19,8 +19,16 @@ pub(in crate::store) enum ErrorKind {
     Refused,
     /// Another process held a lock for too long. A retry may work in a moment.
     Busy,
+    /// Another replica held a lock for too long, or both waited for each other. The transaction can be repeated.
+    Conflict,
     /// A stored value has another type than its column, or is a word that this program never writes.
     Damaged,
+    /// The connection to the server was lost, or none could be made. The server undoes the open transaction.
+    Lost,
+    /// A commit has no clear answer: the transaction may be in the store or not. The connection can be used again.
+    Unknown,
+    /// A later start of the program, with another version or configuration, decides now.
+    SteppedBack,
     /// The state of the store is unknown until it is opened again.
     InDoubt,
 }
@@ -47,6 +55,32 @@ impl Error {
     /// `true` if a retry may work in a moment.
     pub const fn is_busy(&self) -> bool {
         matches!(self.kind, ErrorKind::Busy)
+    }
+
+    /// `true` if the connection to the server was lost.
+    pub(in crate::store) const fn is_lost(&self) -> bool {
+        matches!(self.kind, ErrorKind::Lost)
+    }
+
+    /// `true` if another process held a lock for too long.
+    pub(in crate::store) const fn is_conflict(&self) -> bool {
+        matches!(self.kind, ErrorKind::Conflict)
+    }
+
+    /// `true` if a commit has no clear answer.
+    pub(in crate::store) const fn is_unknown(&self) -> bool {
+        matches!(self.kind, ErrorKind::Unknown)
+    }
+
+    /// `true` if a later start of the program decides now.
+    pub(in crate::store) const fn is_stepped_back(&self) -> bool {
+        matches!(self.kind, ErrorKind::SteppedBack)
+    }
+
+    /// `true` if the same transaction may succeed when it is repeated in a moment: the connection was lost, a commit has no
+    /// clear answer, or another replica held a lock.
+    pub(in crate::store) const fn is_worth_repeating(&self) -> bool {
+        matches!(self.kind, ErrorKind::Lost | ErrorKind::Unknown | ErrorKind::Conflict)
     }
 
     /// `true` if the state of the store is unknown until it is opened again.

@@ -2,12 +2,15 @@
 
 use super::error::{Error, Result};
 use super::value::{FromValue, Misfit, Value};
+use crate::store::engine::postgres::row::PostgresRow;
 use crate::store::engine::sqlite::row::SqliteRow;
 
 /// A row of a result, until the next one is read. Columns are counted from 0.
 pub(in crate::store) enum Row<'a> {
     /// Row of SQLite.
     Sqlite(SqliteRow<'a>),
+    /// Row of PostgreSQL.
+    Postgres(PostgresRow<'a>),
 }
 
 impl<'a> Row<'a> {
@@ -46,6 +49,7 @@ impl<'a> Row<'a> {
     fn value(&self, column: usize) -> Result<Value<'a>> {
         match self {
             Self::Sqlite(row) => row.value(column),
+            Self::Postgres(row) => row.value(column),
         }
     }
 
@@ -64,6 +68,7 @@ impl<'a> Row<'a> {
     fn name(&self, column: usize) -> &str {
         match self {
             Self::Sqlite(row) => row.name(column),
+            Self::Postgres(row) => row.name(column),
         }
     }
 }

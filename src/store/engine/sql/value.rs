@@ -40,6 +40,12 @@ pub(in crate::store) trait FromValue<'a>: Sized {
     fn from_value(value: Value<'a>) -> Result<Self, Misfit>;
 }
 
+impl<'a> FromValue<'a> for Value<'a> {
+    fn from_value(value: Self) -> Result<Self, Misfit> {
+        Ok(value)
+    }
+}
+
 impl FromValue<'_> for i64 {
     #[inline]
     fn from_value(value: Value<'_>) -> Result<Self, Misfit> {

@@ -1,5 +1,6 @@
 //! A connection to a file of SQLite.
 
+use std::convert::Infallible;
 use std::path::Path;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -48,6 +49,17 @@ impl Connection {
             Some(row) => read(&Row::Sqlite(SqliteRow(row))).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Reads all rows.
+    #[inline]
+    pub(in crate::store) fn each(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.find(sql, params, |row| read(row).map(|()| None::<Infallible>)).map(drop)
     }
 
     /// Reads rows until `read` returns a value.

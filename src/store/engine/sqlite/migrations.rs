@@ -1,5 +1,7 @@
 //! The migrations of the store, in order.
 
+use crate::store::engine::schema::SCHEMA;
+
 /// Migrations, never changed once released. `PRAGMA user_version` counts the applied ones.
 pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0001_initial.sql"),
@@ -7,6 +9,4 @@ pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0003_source_deployments.sql"),
 ];
 
-/// Number of the newest schema. A store has it once this version of the program has opened it for writing.
-#[expect(clippy::cast_possible_truncation, reason = "there are a handful of them")]
-pub const SCHEMA: u32 = MIGRATIONS.len() as u32;
+const _: () = assert!(MIGRATIONS.len() == SCHEMA as usize, "SCHEMA is the number of the last migration");

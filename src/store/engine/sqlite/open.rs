@@ -6,8 +6,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::migrations::{MIGRATIONS, SCHEMA};
+use super::migrations::MIGRATIONS;
 use crate::store::engine::open_error::{OpenError, in_file};
+use crate::store::engine::schema::SCHEMA;
 
 /// SQLite 3.51.3: older ones can corrupt a WAL that two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -18,6 +19,8 @@ pub(super) const PAGE_BYTES: u32 = 8 * 1024;
 /// The writer's page cache. Small, because the operating system caches the file as well.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
 const READER_CACHE_KIB: u32 = 1024;
+/// Rows of indexes come in another order than those of their tables, so a copy changes many pages again and again.
+const COPY_CACHE_KIB: u32 = 128 * 1024;
 
 /// Length to which the WAL is cut after a long read made it grow. More than its usual length (`checkpoint.rs`), because
 /// a disk syncs overwritten blocks faster than blocks that make a file longer.
@@ -48,6 +51,24 @@ pub(in crate::store::engine) fn open_to_write(path: &Path) -> Result<Connection,
         found,
         known: SCHEMA,
     })?;
+    Ok(db)
+}
+
+/// Makes a store in an empty file that only this process knows. Without a journal: a file that is not finished is removed.
+pub(super) fn open_new(path: &Path) -> Result<Connection, OpenError> {
+    let mut db = open_writable(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    (|| {
+        db.pragma_update(None, "page_size", PAGE_BYTES)?;
+        db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        db.pragma_update(None, "journal_mode", "OFF")?;
+        db.pragma_update(None, "synchronous", "OFF")?;
+        db.pragma_update(None, "foreign_keys", true)?;
+        db.pragma_update(None, "cache_size", -i64::from(COPY_CACHE_KIB))?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
+        migrate(&mut db)
+    })()
+    .map_err(in_file(path))?
+    .map_err(|found| OpenError::Newer { path: path.to_owned(), found, known: SCHEMA })?;
     Ok(db)
 }
 

@@ -4,7 +4,7 @@ use crate::store::engine::sql::Db;
 
 /// Plan of a statement, one step a line.
 pub(in crate::store) fn plan(db: &Db, sql: &str) -> String {
-    let Db::Sqlite(db) = db;
+    let Db::Sqlite(db) = db else { unreachable!("only SQLite has these plans") };
     db.plan(sql).unwrap().join("\n")
 }
 

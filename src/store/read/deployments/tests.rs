@@ -98,6 +98,7 @@ async fn filled(folder: &std::path::Path) -> (Store, Reader) {
         policy: Arc::new(Policy::default()),
         destinations: Vec::new(),
         sources: Sources::new(&[]),
+        fingerprint: None,
         max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     };

@@ -84,6 +84,7 @@ async fn saved(folder: &std::path::Path, failures: Vec<Failure>) -> Db {
         policy: Arc::new(Policy::default()),
         destinations: Vec::new(),
         sources: Sources::new(&[]),
+        fingerprint: None,
         max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     };
@@ -98,7 +99,7 @@ async fn saved(folder: &std::path::Path, failures: Vec<Failure>) -> Db {
         Ok(())
     };
     store.queue(save).await.unwrap();
-    open_to_read(&path).unwrap()
+    open_to_read(&(&path).into()).unwrap()
 }
 
 fn passes(filter: &FailureFilter, failure: &Failure) -> bool {

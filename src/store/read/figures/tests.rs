@@ -84,6 +84,7 @@ async fn stored(
         policy,
         destinations: Vec::new(),
         sources: Sources::new(&[]),
+        fingerprint: None,
         max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     };

@@ -6,6 +6,8 @@ use std::thread::JoinHandle;
 use super::{Network, Pair};
 use crate::postgres::programs::psql;
 
+const INSERT: &str = "INSERT%";
+
 /// A pair with a table that its standby has, too.
 fn start(is_synchronous: bool) -> Option<Pair> {
     let pair = Pair::start(is_synchronous)?;
@@ -16,7 +18,7 @@ fn start(is_synchronous: bool) -> Option<Pair> {
 
 /// Commits a row in a session of its own, which may wait for the standby. Returns what the session is told.
 fn commit(pair: &Pair, row: u32) -> JoinHandle<String> {
-    let url = pair.url();
+    let url = format!("{}?target_session_attrs=read-write", pair.url());
     std::thread::spawn(move || psql(&url, &format!("INSERT INTO fact VALUES ({row});")).1)
 }
 
@@ -62,7 +64,7 @@ fn a_commit_waits_for_the_standby_and_is_not_shown_before() {
     let Some(pair) = start(true) else { return };
     pair.link().set(Network::Stalls);
     let told = commit(&pair, 1);
-    pair.until_waiting(1);
+    pair.until_waiting(INSERT);
     assert_eq!(rows(&pair), "none");
     pair.link().set(Network::Passes);
     assert_eq!(told.join().unwrap(), "");
@@ -75,8 +77,8 @@ fn a_cancelled_wait_is_a_success_with_a_warning_and_is_lost() {
     let Some(mut pair) = start(true) else { return };
     pair.link().set(Network::Stalls);
     let told = commit(&pair, 1);
-    pair.until_waiting(1);
-    assert_eq!(pair.cancel_waiting(), 1);
+    pair.until_waiting(INSERT);
+    assert_eq!(pair.cancel_waiting(INSERT), 1);
     let told = told.join().unwrap();
     assert!(
         told.contains("WARNING:  canceling wait for synchronous replication due to user request"),
@@ -94,8 +96,8 @@ fn a_terminated_wait_ends_the_session_and_commits() {
     let Some(pair) = start(true) else { return };
     pair.link().set(Network::Stalls);
     let told = commit(&pair, 1);
-    pair.until_waiting(1);
-    assert_eq!(pair.terminate_waiting(), 1);
+    pair.until_waiting(INSERT);
+    assert_eq!(pair.terminate_waiting(INSERT), 1);
     let told = told.join().unwrap();
     assert!(told.contains("terminating connection due to administrator command"), "{told}");
     until_shown(&pair, 1);
@@ -107,12 +109,26 @@ fn emptied_names_end_a_wait_without_a_warning() {
     let Some(mut pair) = start(true) else { return };
     pair.link().set(Network::Stalls);
     let told = commit(&pair, 1);
-    pair.until_waiting(1);
+    pair.until_waiting(INSERT);
     pair.empty_names();
     assert_eq!(told.join().unwrap(), "");
     pair.kill_primary();
     pair.promote();
     assert_eq!(rows(&pair), "none");
+}
+
+/// A server reads its settings again between two messages. So a question in the message of the commit does not show it.
+#[test]
+fn the_message_after_the_commit_shows_that_the_names_were_emptied() {
+    let Some(pair) = start(true) else { return };
+    pair.link().set(Network::Stalls);
+    let url = pair.primary().url();
+    let script = "INSERT INTO fact VALUES (1) \\; SHOW synchronous_standby_names;
+        SHOW synchronous_standby_names;";
+    let asked = std::thread::spawn(move || psql(&url, script).0);
+    pair.until_waiting(INSERT);
+    pair.empty_names();
+    assert_eq!(asked.join().unwrap(), "standby\n\n");
 }
 
 #[test]
@@ -122,7 +138,7 @@ fn a_pair_becomes_synchronous_and_asynchronous() {
         pair.set_synchronous(true);
         pair.link().set(Network::Stalls);
         let told = commit(&pair, 2 * row);
-        pair.until_waiting(1);
+        pair.until_waiting(INSERT);
         pair.link().set(Network::Passes);
         assert_eq!(told.join().unwrap(), "");
         pair.set_synchronous(false);
@@ -139,7 +155,7 @@ fn a_primary_that_is_cut_off_does_not_commit_beside_the_new_one() {
     let Some(mut pair) = start(true) else { return };
     pair.link().set(Network::Stalls);
     let (old, url) = (commit(&pair, 1), pair.primary().url());
-    pair.until_waiting(1);
+    pair.until_waiting(INSERT);
     pair.promote();
     assert_eq!(psql(&url, "SELECT count(*) FROM fact;").0, "0\n");
     assert!(!old.is_finished());

@@ -1,0 +1,138 @@
+//! The hosts of a database, and connecting to one that can be used.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::{Client, Config, Socket};
+
+use super::password_file::{self, Wanted};
+use super::purpose::Purpose;
+use super::tls::{Stream, Tls};
+use super::wait::{runtime, wait};
+use crate::store::engine::address::PostgresAddress;
+use crate::store::engine::sql::error::ErrorKind;
+use crate::store::engine::sql::{Error, Result};
+
+/// Longest wait for a connection to one host.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// Time after which a silent network counts as lost.
+const SILENCE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Largest number of hosts.
+const MOST_HOSTS: usize = 16;
+
+/// A connection, and the part of it that moves its bytes.
+type Connected = (Client, tokio_postgres::Connection<Socket, Stream>);
+
+/// The hosts of a database.
+pub(in crate::store) struct Hosts {
+    /// One for each host.
+    configs: Vec<Config>,
+    tls: Tls,
+}
+
+impl Hosts {
+    /// Reads the URL.
+    ///
+    /// # Errors
+    /// Message about a part that cannot be used.
+    pub(super) fn of(address: &PostgresAddress, url: &str) -> std::result::Result<Self, String> {
+        let wanted: Config = ordinary_mode(url).parse().map_err(|error: tokio_postgres::Error| {
+            let cause =
+                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("{error}{cause}")
+        })?;
+        let hosts = wanted.get_hosts();
+        if hosts.is_empty() || hosts.len() > MOST_HOSTS {
+            return Err(format!("it needs a host, and at most {MOST_HOSTS}"));
+        }
+        let says_mode = url.contains("sslmode=");
+        let each = hosts.iter().enumerate().map(|(index, host)| {
+            let port = wanted.get_ports().get(index).or(wanted.get_ports().first()).copied().unwrap_or(5432);
+            one_host(&wanted, (host, port), says_mode, address)
+        });
+        Ok(Self { configs: each.collect(), tls: Tls::trusting(address.certificate_authority.as_deref())? })
+    }
+
+    /// Connects to the first host that can be used: for writing, one that is no standby.
+    pub(super) fn connect(&self, purpose: Purpose) -> Result<Connected> {
+        let runtime = runtime().map_err(|error| Error::new(ErrorKind::Refused, error.to_string()))?;
+        let mut last = Error::new(ErrorKind::Lost, "the URL has no host");
+        for config in &self.configs {
+            let (mut config, tls) = (config.clone(), self.tls.clone());
+            if purpose != Purpose::Read {
+                config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+            }
+            let connecting = runtime.spawn(async move { config.connect(tls).await });
+            let abort = connecting.abort_handle();
+            last = match wait(connecting, CONNECT_LIMIT) {
+                Some(Ok(Ok(connected))) => return Ok(connected),
+                Some(Ok(Err(error))) => error.into(),
+                Some(Err(error)) => Error::new(ErrorKind::Lost, error.to_string()),
+                None => {
+                    abort.abort();
+                    Error::new(ErrorKind::Lost, "the server cannot be reached")
+                }
+            };
+        }
+        // Whatever the reason is, there is no connection, and another try may have one.
+        Err(Error::new(ErrorKind::Lost, last.to_string()))
+    }
+}
+
+/// The URL with modes of TLS that are known here: the certificate is verified in any case.
+fn ordinary_mode(url: &str) -> String {
+    url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require")
+}
+
+fn one_host(
+    wanted: &Config,
+    (host, port): (&Host, u16),
+    says_mode: bool,
+    address: &PostgresAddress,
+) -> Config {
+    let mut config = Config::new();
+    let user = wanted.get_user().unwrap_or(&address.user).to_owned();
+    let database = wanted.get_dbname().unwrap_or(&user).to_owned();
+    let (name, is_here) = match host {
+        Host::Tcp(name) => (name.as_str(), is_this_machine(name)),
+        Host::Unix(_) => ("localhost", true),
+    };
+    match host {
+        Host::Tcp(name) => config.host(name),
+        Host::Unix(folder) => config.host_path(folder),
+    };
+    let mode = match wanted.get_ssl_mode() {
+        SslMode::Disable => SslMode::Disable,
+        // Within a machine nobody listens, and many servers have a certificate there that nobody can verify.
+        _ if is_here && !says_mode => SslMode::Disable,
+        _ => SslMode::Require,
+    };
+    let given = address.password.as_ref().map(|password| password.expose_secret().to_owned());
+    let wanted_password = Wanted { host: name, port, database: &database, user: &user };
+    let from_file = || password_file::password(address.password_file.as_deref()?, &wanted_password);
+    if let Some(password) = given.or_else(from_file) {
+        config.password(password);
+    }
+    if let Some(options) = wanted.get_options() {
+        config.options(options);
+    }
+    config
+        .port(port)
+        .user(&user)
+        .dbname(&database)
+        .ssl_mode(mode)
+        .application_name(format!("pagerduty-dora {}", address.replica))
+        .connect_timeout(CONNECT_LIMIT)
+        .tcp_user_timeout(SILENCE_LIMIT)
+        .keepalives_idle(SILENCE_LIMIT)
+        .keepalives_interval(Duration::from_secs(1))
+        .keepalives_retries(3);
+    config
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}

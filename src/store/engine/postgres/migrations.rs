@@ -1,0 +1,103 @@
+//! Migrations of a database of PostgreSQL.
+
+use super::connection::Connection;
+use crate::store::engine::schema::SCHEMA;
+use crate::store::engine::sql::{Error, Result};
+
+/// The schema, which is that of SQLite with the same number, and the tables that only replicas need. PostgreSQL was added
+/// with schema 3, so there is no earlier one.
+const SCHEMA_3: [&str; 2] = [
+    include_str!("../migrations/postgres/0003_schema.sql"),
+    include_str!("../migrations/postgres/0003_replicas.sql"),
+];
+
+/// The oldest version of the server that has everything that is used.
+const OLDEST_SERVER: u32 = 15;
+
+/// Begins a transaction that no other replica migrates in.
+pub(super) const BEGIN_ALONE: &str =
+    "BEGIN; SELECT pg_advisory_xact_lock(hashtext('pagerduty-dora ' || current_schema()))";
+
+/// Reason why the database cannot be used.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    /// The database has a newer schema.
+    Newer(u32),
+    /// The server or the database is of a wrong kind.
+    Wrong(String),
+    /// An error of the server.
+    Database(Error),
+}
+
+impl From<Error> for Unusable {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Brings the database to the newest schema. Replicas that start at the same time wait for each other.
+pub(super) fn migrate(db: &Connection) -> std::result::Result<(), Unusable> {
+    require_server(db)?;
+    db.begin(BEGIN_ALONE)?;
+    match schema(db)? {
+        None => {
+            create(db)?;
+            db.commit("")?;
+            tracing::info!(
+                "created a new, empty store. If one with your data should be there, stop the program, and look for it in \
+                 another database or schema"
+            );
+            Ok(())
+        }
+        Some(SCHEMA) => {
+            db.roll_back();
+            Ok(())
+        }
+        Some(other) => {
+            db.roll_back();
+            Err(Unusable::Newer(other))
+        }
+    }
+}
+
+/// Makes the tables, in the open transaction.
+pub(super) fn create(db: &Connection) -> Result<()> {
+    SCHEMA_3.into_iter().try_for_each(|sql| db.batch(sql).map(drop))
+}
+
+/// The schema of the database. `None` if it has none.
+pub(super) fn schema(db: &Connection) -> Result<Option<u32>> {
+    let has_table = db.batch("SELECT to_regclass('turn') IS NOT NULL")?;
+    if first(&has_table)? != "t" {
+        return Ok(None);
+    }
+    let schema = db.batch("SELECT schema FROM turn")?;
+    number(&first(&schema)?).map(Some)
+}
+
+/// Fails if the server is too old, or the database cannot hold all texts.
+pub(super) fn require_server(db: &Connection) -> std::result::Result<(), Unusable> {
+    let shown = db.batch("SHOW server_version_num; SHOW server_encoding")?;
+    let version = number(&first(&shown)?)?;
+    if version < OLDEST_SERVER * 10_000 {
+        let major = version / 10_000;
+        return Err(Unusable::Wrong(format!(
+            "the server is PostgreSQL {major}, and {OLDEST_SERVER} or later is needed"
+        )));
+    }
+    match shown.get(1).cloned().flatten() {
+        Some(encoding) if encoding == "UTF8" => Ok(()),
+        encoding => Err(Unusable::Wrong(format!(
+            "the database has the encoding {}: make one with ENCODING 'UTF8'",
+            encoding.unwrap_or_default()
+        ))),
+    }
+}
+
+fn first(rows: &[Option<String>]) -> Result<String> {
+    rows.first().cloned().flatten().ok_or_else(Error::no_row)
+}
+
+fn number(text: &str) -> Result<u32> {
+    text.parse().map_err(|_| Error::damaged(format!("{text} is no number")))
+}

@@ -1,0 +1,21 @@
+//! The engine PostgreSQL: everything that knows tokio-postgres and the server's own statements.
+
+pub(in crate::store) mod connection;
+mod dialect;
+mod error;
+pub(in crate::store) mod guarantees;
+pub(in crate::store) mod host;
+pub(in crate::store) mod lease;
+pub(in crate::store) mod migrations;
+pub(in crate::store) mod new_database;
+pub(in crate::store) mod open;
+mod parameters;
+mod password_file;
+mod purpose;
+pub(in crate::store) mod replica;
+pub(in crate::store) mod row;
+pub(in crate::store) mod server;
+mod tls;
+pub(in crate::store) mod unfolded;
+mod wait;
+pub(in crate::store) mod whole_store;

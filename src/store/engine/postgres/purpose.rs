@@ -1,0 +1,59 @@
+//! Purposes of connections.
+
+use std::time::Duration;
+
+/// Purpose of a connection, which decides about its limits of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Purpose {
+    /// Short transactions that write, and wait for nobody.
+    Write,
+    /// Transactions that decide, and wait for their turn.
+    Decide,
+    /// Reads, which may be long.
+    Read,
+    /// A change of the schema, or a copy of the store.
+    Migrate,
+}
+
+impl Purpose {
+    /// Longest wait for an answer.
+    pub(super) const fn limit(self) -> Duration {
+        match self {
+            Self::Write | Self::Decide => Duration::from_secs(3),
+            Self::Read => Duration::from_secs(35),
+            Self::Migrate => Duration::from_hours(1),
+        }
+    }
+
+    /// Longest wait for the begin of a transaction, which may have to wait for its turn.
+    pub(super) const fn begin_limit(self) -> Duration {
+        match self {
+            Self::Decide => Duration::from_secs(11),
+            Self::Write | Self::Read | Self::Migrate => self.limit(),
+        }
+    }
+
+    /// Settings of the session. The server's limits are a little shorter than those here, so that its own error comes
+    /// first.
+    pub(super) const fn settings(self) -> &'static str {
+        match self {
+            Self::Write => {
+                "SET standard_conforming_strings = on; SET synchronous_commit = on; SET lock_timeout = '2s'; SET statement_timeout = '2500ms';
+                SET idle_in_transaction_session_timeout = '5s'; SET client_min_messages = warning"
+            }
+            // Whoever waits for a turn keeps its place, so that no replica waits for ever.
+            Self::Decide => {
+                "SET standard_conforming_strings = on; SET synchronous_commit = on; SET lock_timeout = '10s';
+                SET statement_timeout = '15s'; SET idle_in_transaction_session_timeout = '5s';
+                SET client_min_messages = warning"
+            }
+            Self::Read => {
+                "SET standard_conforming_strings = on; SET default_transaction_read_only = on; SET statement_timeout = '30s';
+                SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = warning"
+            }
+            Self::Migrate => {
+                "SET standard_conforming_strings = on; SET synchronous_commit = on; SET statement_timeout = 0; SET lock_timeout = '60s'"
+            }
+        }
+    }
+}

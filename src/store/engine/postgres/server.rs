@@ -1,0 +1,241 @@
+//! A database that is open for writing: the connection of one lane of this daemon.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::connection::Connection;
+use super::open;
+use super::purpose::Purpose;
+use super::replica::{BEAT_EVERY, Generation, Replica};
+use super::unfolded;
+use crate::store::engine::address::{Durable, PostgresAddress};
+use crate::store::engine::backlog::Unfolded;
+use crate::store::engine::job::Durability;
+use crate::store::engine::open_error::OpenError;
+use crate::store::engine::schema::SCHEMA;
+use crate::store::engine::sql::error::ErrorKind;
+use crate::store::engine::sql::{Db, Error, Result};
+
+/// Task of a connection that writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Role {
+    /// Stores events. It waits for no other replica.
+    TakesIn,
+    /// Decides: folds events, links failures, and puts requests into the outbox. Each transaction waits for its turn.
+    Decides,
+}
+
+impl Role {
+    const fn purpose(self) -> Purpose {
+        match self {
+            Self::TakesIn => Purpose::Write,
+            Self::Decides => Purpose::Decide,
+        }
+    }
+}
+
+/// A database that is open for writing.
+pub(in crate::store) struct Server {
+    db: Db,
+    role: Role,
+    durable: Durable,
+    /// `None` for a command that runs beside the daemons.
+    replica: Option<Arc<Replica>>,
+    /// Number of the last turn.
+    turn: i64,
+    /// `true` if another replica has decided since the last turn of this one.
+    others_decided: bool,
+    /// Number of sessions that the observer knows of.
+    sessions: u64,
+    /// Time of the last sign of life.
+    beat_at: Option<Instant>,
+    /// Counts the commits without a clear answer.
+    unclear_commits: Arc<AtomicU64>,
+}
+
+impl Server {
+    /// Opens the database for both roles, and migrates it as needed. With a fingerprint, this is a daemon.
+    pub(in crate::store::engine) fn open(
+        address: &Arc<PostgresAddress>,
+        fingerprint: Option<&str>,
+    ) -> Result<[Self; 2], OpenError> {
+        let hosts = open::migrated(address)?;
+        let replica = fingerprint.map(|_| Arc::new(Replica::new(address.replica.clone())));
+        let unclear_commits = Arc::new(AtomicU64::new(0));
+        Ok([Role::TakesIn, Role::Decides].map(|role| Self {
+            db: Db::Postgres(Connection::new(Arc::clone(&hosts), role.purpose())),
+            role,
+            durable: address.durable,
+            replica: replica.clone(),
+            turn: 0,
+            others_decided: true,
+            sessions: 1,
+            beat_at: None,
+            unclear_commits: Arc::clone(&unclear_commits),
+        }))
+    }
+
+    /// The connection.
+    pub(in crate::store::engine) const fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// The generation of this daemon. `None` for a command, which sends nothing.
+    pub(in crate::store::engine) fn generation(&self) -> Option<Generation> {
+        self.replica.as_ref().and_then(|replica| replica.generation())
+    }
+
+    /// Counter of the commits without a clear answer.
+    pub(in crate::store::engine) fn unclear_commits(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.unclear_commits)
+    }
+
+    /// `true` if another replica has decided since the last turn of this one. What was kept in memory has to be read again.
+    pub(in crate::store::engine) const fn others_decided(&self) -> bool {
+        self.others_decided
+    }
+
+    /// Number of sessions that were made since the last call, after earlier ones were lost.
+    pub(in crate::store::engine) fn reconnects(&mut self) -> u64 {
+        let Db::Postgres(db) = &self.db else { return 0 };
+        let new = db.sessions().saturating_sub(self.sessions);
+        self.sessions += new;
+        new
+    }
+
+    /// `true` if each transaction waits for its turn.
+    pub(in crate::store::engine) fn waits_for_turns(&self) -> bool {
+        self.role == Role::Decides
+    }
+
+    /// Begins a transaction. Whoever decides waits for its turn.
+    pub(in crate::store::engine) fn begin(
+        &mut self,
+        durability: Durability,
+        fingerprint: Option<&str>,
+    ) -> Result<()> {
+        let Db::Postgres(db) = &self.db else { return Ok(()) };
+        let needs_standby = self.needs_standby(durability);
+        let mut begin = String::from("BEGIN");
+        if durability == Durability::Later {
+            begin.push_str("; SET LOCAL synchronous_commit = off");
+        }
+        let generation = match (&self.replica, fingerprint) {
+            (Some(replica), Some(fingerprint)) if self.role == Role::Decides => {
+                Some(replica.register(db, fingerprint)?)
+            }
+            _ => None,
+        };
+        if needs_standby {
+            begin.push_str("; SHOW synchronous_standby_names");
+        }
+        if self.role == Role::Decides {
+            // Each statement sees what was committed before it, so the second one sees what the turn before has done.
+            begin.push_str(&take_turn(generation.as_ref()));
+        }
+        let mut rows = db.begin(&begin)?.into_iter().flatten();
+        if needs_standby {
+            require_standby(rows.next())?;
+        }
+        if self.role == Role::Decides {
+            let Some(number) = rows.next() else {
+                return Err(stepped_back("a later version of the program has migrated the database"));
+            };
+            if rows.next().is_some() {
+                return Err(stepped_back(
+                    "a later start with another version or configuration decides while it lives",
+                ));
+            }
+            let number = number.parse().map_err(|_| Error::damaged(format!("turn {number}")))?;
+            self.others_decided = number != self.turn + 1;
+            self.turn = number;
+        }
+        Ok(())
+    }
+
+    /// Commits the transaction. `to_fold` are the events that it has stored.
+    pub(in crate::store::engine) fn commit(
+        &self,
+        durability: Durability,
+        to_fold: &[Unfolded],
+    ) -> Result<()> {
+        let Db::Postgres(db) = &self.db else { return Ok(()) };
+        unfolded::add(db, to_fold)?;
+        let needs_standby = self.needs_standby(durability);
+        let after = if needs_standby { "SHOW synchronous_standby_names" } else { "" };
+        let committed = db.commit(after).and_then(|rows| {
+            if needs_standby {
+                // Emptied while the commit waited, which ends the wait without a word.
+                let names = rows.into_iter().next().flatten();
+                require_standby(names).map_err(|error| Error::new(ErrorKind::Unknown, error.to_string()))?;
+            }
+            Ok(())
+        });
+        if committed.as_ref().is_err_and(Error::is_unknown) {
+            self.unclear_commits.fetch_add(1, Ordering::Relaxed);
+        }
+        committed
+    }
+
+    /// Gives a sign of life when it is time.
+    pub(in crate::store::engine) fn keep_up(&mut self) {
+        let Db::Postgres(db) = &self.db else { return };
+        let is_due = self.beat_at.is_none_or(|at| at.elapsed() >= BEAT_EVERY);
+        if self.role == Role::TakesIn
+            && is_due
+            && let Some(replica) = &self.replica
+        {
+            // An error of the connection shows at the next commit, too.
+            if replica.beat(db).is_ok() {
+                self.beat_at = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Ends the daemon's life.
+    pub(in crate::store::engine) fn close(self) {
+        let Db::Postgres(db) = &self.db else { return };
+        if self.role == Role::Decides
+            && let Some(replica) = &self.replica
+        {
+            // Without it, the others wait until the leases have run out.
+            if let Err(error) = replica.leave(db) {
+                tracing::warn!(%error, "the other replicas take over in 15 seconds: they could not be told of the end");
+            }
+        }
+    }
+
+    fn needs_standby(&self, durability: Durability) -> bool {
+        self.durable == Durable::Replicated && durability == Durability::Synced
+    }
+}
+
+/// Statements that wait for the turn, and then look for a later generation. After that, nothing has to be waited for.
+fn take_turn(generation: Option<&Generation>) -> String {
+    let turn =
+        format!("; UPDATE turn SET number = number + 1 WHERE id = 1 AND schema = {SCHEMA} RETURNING number");
+    let later = generation.map_or_else(String::new, |Generation { number, fingerprint }| {
+        // The fingerprint is a hexadecimal number.
+        format!(
+            "; SELECT generation FROM replica WHERE generation > {number} AND fingerprint <> '{fingerprint}'
+            AND alive_until > clock_timestamp() LIMIT 1"
+        )
+    });
+    format!("{turn}{later}; SET LOCAL statement_timeout = '2500ms'; SET LOCAL lock_timeout = '2s'")
+}
+
+fn stepped_back(reason: &str) -> Error {
+    Error::new(ErrorKind::SteppedBack, format!("an upgrade is under way: {reason}"))
+}
+
+/// Checks the setting `synchronous_standby_names` of the server.
+fn require_standby(names: Option<String>) -> Result<()> {
+    match names {
+        Some(names) if !names.is_empty() => Ok(()),
+        _ => Err(Error::new(
+            ErrorKind::Refused,
+            "the server has no synchronous standby (synchronous_standby_names is empty), and store.durable is \"replicated\"",
+        )),
+    }
+}

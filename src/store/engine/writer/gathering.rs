@@ -1,0 +1,62 @@
+//! The wait of the writer for jobs.
+
+use std::time::Duration;
+
+use super::{LARGEST_GROUP, Writer};
+use crate::store::engine::job::{Job, NextJob, WriteKind, receive_within};
+
+/// Time without a large group of events after which a rush is over.
+const CALM_AFTER: Duration = Duration::from_millis(20);
+/// Time between two checks of the store's files while there are no writes.
+const FILE_CHECK_EVERY: Duration = Duration::from_secs(2);
+/// Longest wait for a job while other processes may have stored events.
+const SHARED_PAUSE: Duration = Duration::from_secs(1);
+/// Time after which a background job that has to wait looks again.
+const BACKGROUND_PAUSE: Duration = Duration::from_millis(1);
+
+impl Writer {
+    /// Takes all waiting jobs. Without jobs and backlog it waits, and returns an empty group after `FILE_CHECK_EVERY`. In a
+    /// rush it waits a little even with a backlog. `None` at the end.
+    pub(super) fn gather(&mut self) -> Option<Vec<Box<dyn Job>>> {
+        let mut group = Vec::new();
+        if self.folding.is_empty() || self.last_transaction_failed {
+            let pause = match (self.background.is_empty(), self.folding.is_shared()) {
+                (false, _) => BACKGROUND_PAUSE,
+                (true, true) => SHARED_PAUSE,
+                (true, false) => FILE_CHECK_EVERY,
+            };
+            // A backlog that is left here could not be folded.
+            if self.background.is_empty() || self.store.is_busy() || !self.folding.is_empty() {
+                match receive_within(&mut self.queue, pause) {
+                    NextJob::Job(job) => self.sort(job, &mut group),
+                    NextJob::Nothing => return Some(group),
+                    NextJob::End => return None,
+                }
+            }
+        } else if let Some(pause) = self.time_to_calm() {
+            match receive_within(&mut self.queue, pause) {
+                NextJob::Job(job) => self.sort(job, &mut group),
+                NextJob::Nothing | NextJob::End => self.rushed_at = None,
+            }
+        }
+        while group.len() < LARGEST_GROUP
+            && let Ok(job) = self.queue.try_recv()
+        {
+            self.sort(job, &mut group);
+        }
+        Some(group)
+    }
+
+    /// Adds a job to the group, or to the writes that wait.
+    pub(super) fn sort(&mut self, job: Box<dyn Job>, group: &mut Vec<Box<dyn Job>>) {
+        match job.kind() {
+            WriteKind::Fold => self.folding.wake(),
+            _ => self.background.sort(job, group),
+        }
+    }
+
+    /// Time until the rush counts as over. `None` if there is no rush.
+    pub(super) fn time_to_calm(&self) -> Option<Duration> {
+        CALM_AFTER.checked_sub(self.rushed_at?.elapsed()).filter(|pause| !pause.is_zero())
+    }
+}

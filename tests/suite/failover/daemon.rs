@@ -1,0 +1,88 @@
+//! A daemon with its store on PostgreSQL, and the webhooks that it is sent.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::harness::{PATIENCE, event_of};
+use crate::kill_under_load::no_panic;
+use crate::process::{Listening, Process};
+
+/// PagerDuty gives up after this time.
+pub(super) const PAGERDUTY_WAITS: Duration = Duration::from_secs(5);
+
+pub(super) struct Daemon {
+    /// `None` once it has ended.
+    process: Option<Process>,
+    client: Client,
+    _folder: TempDir,
+}
+
+/// A client that delivers webhooks.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) listening: Listening,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// Delivers the event `triggered` of an incident. Returns the status of the answer.
+    pub(super) async fn deliver(&self, incident: &str) -> u16 {
+        self.deliver_type("incident.triggered", incident).await
+    }
+
+    /// Delivers an event of this type.
+    pub(super) async fn deliver_type(&self, event_type: &str, incident: &str) -> u16 {
+        self.listening.deliver_by(&self.http, &event_of(event_type, incident)).await
+    }
+
+    /// The answer of the admin listener to a GET request.
+    pub(super) async fn get(&self, path: &str) -> String {
+        let url = format!("http://{}{path}", self.listening.admin);
+        self.http.get(url).send().await.unwrap().text().await.unwrap()
+    }
+}
+
+impl Daemon {
+    /// Starts a daemon with this store. `more` is appended to its configuration.
+    pub(super) fn start(url: &str, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.toml");
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"{url}\"\n{more}"
+        );
+        std::fs::write(&config, text).unwrap();
+        let (process, listening) = Process::start(&config);
+        Self { process: Some(process), client: Client { listening, http: http() }, _folder: folder }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Ends it in order.
+    pub(super) fn terminate(mut self) {
+        no_panic(&self.process.take().unwrap().terminate());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // A test that fails shows what the daemon says.
+        if let Some(process) = self.process.take_if(|_| std::thread::panicking()) {
+            let (status, stderr) = process.end();
+            println!("{status}: {stderr}");
+        }
+    }
+}
+
+/// An HTTP client that makes a connection for each request. A connection that is kept may be closed by the daemon at the
+/// moment when it is used again.
+fn http() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+    builder.pool_max_idle_per_host(0).build().unwrap()
+}
+
+/// Query for the incidents whose event `triggered` is stored.
+pub(super) const STORED: &str = "SELECT substr(event_id, strpos(event_id, '-') + 1) FROM event WHERE event_type = 'incident.triggered' ORDER BY 1;";

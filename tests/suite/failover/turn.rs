@@ -1,0 +1,137 @@
+//! The network to the server is cut at each message of the transactions that decide, and of those that send.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::network::Behind;
+use crate::harness::{Backend, eventually};
+use crate::kill_under_load::number;
+use crate::postgres::{Cut, Network, Place, Reach, Sender};
+
+/// Number of messages of each side, from the beginning of a turn, at which the network is cut. The transactions that fold
+/// an event and send its failure have about as many.
+const MESSAGES: u64 = 120;
+/// Distance between two cuts. `STEP=1` cuts at each message.
+const STEP: u64 = 12;
+
+/// Events of each incident.
+const EVENTS: [&str; 2] = ["incident.triggered", "incident.resolved"];
+
+/// Text in the message that begins a turn.
+const TURN: &str = "UPDATE turn";
+
+/// The connection that decides, found by an incident of its own.
+async fn deciding(behind: &mut Behind) -> usize {
+    behind.proxy.record();
+    let incident = behind.incident();
+    behind.deliver("incident.triggered", &incident).await;
+    eventually("a turn", async || {
+        tokio::task::yield_now().await;
+        let recorded = behind.proxy.recorded();
+        recorded.iter().rfind(|message| message.contains(TURN)).map(|message| message.connection)
+    })
+    .await
+}
+
+/// Waits until the backend has the failures of these incidents in their last state.
+async fn until_completed(backend: &mut Backend, incidents: &[String]) {
+    let mut missing: BTreeSet<String> =
+        incidents.iter().map(|incident| format!("pagerduty:{incident}")).collect();
+    while !missing.is_empty() {
+        let failure = backend.next().await.attributes();
+        if failure["finished_at"].is_i64() {
+            missing.remove(failure["id"].as_str().unwrap());
+        }
+    }
+}
+
+/// A failure without what names it, or depends on how often it was folded.
+fn comparable(mut failure: Value) -> Value {
+    for key in ["id", "incident", "revision", "url", "forwarded"] {
+        failure.as_object_mut().unwrap().remove(key).unwrap_or_else(|| panic!("{key}"));
+    }
+    failure
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_lost_at_any_message_of_a_turn_changes_no_failure() {
+    let mut backend = Backend::start().await;
+    let Some(mut behind) = Behind::start("failover_turn", &backend.entry("metrics")) else { return };
+    let step = usize::try_from(number("STEP").unwrap_or(STEP)).unwrap();
+    let (mut resolved, mut cuts, mut made) = (Vec::new(), 0, 0);
+    for sender in [Sender::Client, Sender::Server] {
+        for n in (0..MESSAGES).step_by(step) {
+            let connection = deciding(&mut behind).await;
+            let place = Place::Before(sender, usize::try_from(n).unwrap() + 1);
+            let (network, reach) = (Network::Resets, Reach::Connection);
+            // The first incident has a network without a fault.
+            if n > 0 {
+                behind.proxy.cut(Cut { connection, from: TURN, place, network, reach });
+                cuts += 1;
+            }
+            let incident = behind.incident();
+            for event_type in EVENTS {
+                behind.deliver(event_type, &incident).await;
+            }
+            until_completed(&mut backend, std::slice::from_ref(&incident)).await;
+            made += usize::from(n > 0 && behind.proxy.has_cut());
+            resolved.push(incident);
+        }
+    }
+    println!("{made} of {cuts} cuts were made");
+    assert!(made * 4 > cuts * 3, "{made} of {cuts}: the others come too late");
+    behind.check();
+    all_alike(&behind, &resolved).await;
+}
+
+/// Stalls a turn at a place. Webhooks are taken in meanwhile, and are folded in a turn after it.
+async fn hangs(name: &str, place: Place) {
+    let mut backend = Backend::start().await;
+    let Some(mut behind) = Behind::start(name, &backend.entry("metrics")) else { return };
+    let connection = deciding(&mut behind).await;
+    let (network, reach) = (Network::Stalls, Reach::Connection);
+    behind.proxy.cut(Cut { connection, from: TURN, place, network, reach });
+    let mut resolved = Vec::new();
+    for _ in 0..3 {
+        let incident = behind.incident();
+        for event_type in EVENTS {
+            behind.deliver(event_type, &incident).await;
+        }
+        resolved.push(incident);
+    }
+    eventually("the turn", async || behind.proxy.has_cut().then_some(())).await;
+    let began = Instant::now();
+    until_completed(&mut backend, &resolved).await;
+    println!("{place:?}: the next turn has ended after {:?}", began.elapsed());
+    behind.check();
+    all_alike(&behind, &resolved).await;
+}
+
+/// The server does not see that the network is cut, so the turn ends with the server's limit for idle transactions.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_hangs_ends_and_refuses_no_webhook() {
+    tokio::join!(
+        hangs("failover_turn_asked", Place::After(Sender::Client, 1)),
+        hangs("failover_turn_begun", Place::Before(Sender::Client, 2)),
+        hangs("failover_turn_folds", Place::Before(Sender::Server, 24)),
+    );
+}
+
+/// Checks that each of these incidents has one failure, and that all of these say the same.
+async fn all_alike(behind: &Behind, resolved: &[String]) {
+    let listing: Value =
+        serde_json::from_str(&behind.daemon.client().get("/api/v1/failures?limit=1000").await).unwrap();
+    let all = listing["failures"].as_array().unwrap();
+    let failures: Vec<Value> = resolved
+        .iter()
+        .map(|incident| {
+            let own: Vec<&Value> = all.iter().filter(|failure| failure["incident"] == **incident).collect();
+            assert_eq!(own.len(), 1, "{incident}");
+            comparable(own[0].clone())
+        })
+        .collect();
+    assert_eq!(failures[0]["state"], "completed");
+    assert!(failures.iter().all(|failure| *failure == failures[0]), "{failures:#?}");
+}

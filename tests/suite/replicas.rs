@@ -1,0 +1,6 @@
+//! Several replicas of the daemon on one PostgreSQL.
+
+mod history;
+mod killed;
+mod running;
+mod stopped;
