@@ -1,4 +1,4 @@
-//! What two stores with the same rows must agree on.
+//! Comparison of what two stores with the same rows must agree on.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};

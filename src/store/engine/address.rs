@@ -70,7 +70,7 @@ impl StoreAddress {
     }
 }
 
-/// As people call the store: the path of the file, or the URL without its parameters.
+/// Name of the store for people: the path of the file, or the URL without its parameters.
 impl fmt::Display for StoreAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

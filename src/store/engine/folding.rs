@@ -19,9 +19,9 @@ const SHARED_SLICE: usize = 512;
 
 /// Events that a writer folds.
 pub(in crate::store) enum Folding {
-    /// Those that it has stored itself. No other process stores any.
+    /// Events that it has stored itself. No other process stores any.
     Own(Backlog),
-    /// Those that any replica has stored.
+    /// Events that any replica has stored.
     Shared {
         /// `true` if there are some, or there were at the last look.
         may_have_more: bool,

@@ -10,7 +10,7 @@ use crate::store::engine::address::{PostgresAddress, StoreAddress};
 use crate::store::engine::open_error::{OpenError, in_store};
 use crate::store::engine::sql::{Error, Result};
 
-/// What a server guarantees, and what its user may do there.
+/// Guarantees of a server, and rights of its user there.
 #[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerGuarantees {
