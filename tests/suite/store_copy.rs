@@ -351,7 +351,7 @@ async fn a_row_that_differs_in_the_copy_is_found_and_the_copy_is_undone() {
     assert_eq!(database.run(RELATIONS), "0\n");
 }
 
-/// What the rows do not show: a store that answers differently.
+/// A difference that the rows do not show: a store that answers differently.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_answer_of_the_copy_is_found() {
     if is_only_of_sqlite(BOTH) {

@@ -1,4 +1,4 @@
-//! What a pair of servers keeps and loses.
+//! Rows that a pair of servers keeps and loses.
 
 use std::path::Path;
 use std::thread::JoinHandle;

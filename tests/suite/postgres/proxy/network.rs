@@ -11,7 +11,7 @@ use socket2::SockRef;
 use super::message::{Message, Sender, contains};
 use crate::harness::PATIENCE;
 
-/// What becomes of messages.
+/// Fate of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Network {
     #[default]
@@ -81,7 +81,7 @@ impl From<io::Error> for Ended {
 }
 
 struct Connection {
-    /// What becomes of its own messages. The network for all counts, too.
+    /// Fate of its own messages. The network for all counts, too.
     network: Network,
     /// `None` once it has ended. Then only its threads have them, and will notice.
     sockets: Option<(Arc<TcpStream>, Arc<UnixStream>)>,
