@@ -5,5 +5,6 @@
 mod daemon;
 mod network;
 mod primary;
+mod safeguards;
 mod turn;
 mod waits;

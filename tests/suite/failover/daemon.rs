@@ -60,6 +60,11 @@ impl Daemon {
         self.client.clone()
     }
 
+    /// Kills it as `kill -9` does.
+    pub(super) fn kill(mut self) {
+        no_panic(&self.process.take().unwrap().kill());
+    }
+
     /// Ends it in order.
     pub(super) fn terminate(mut self) {
         no_panic(&self.process.take().unwrap().terminate());

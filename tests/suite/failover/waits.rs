@@ -3,7 +3,7 @@
 use tokio::task::JoinHandle;
 
 use super::daemon::{Daemon, STORED};
-use crate::postgres::{Network, Pair};
+use crate::postgres::{Network, Pair, Proxy};
 
 /// Beginning of the message that commits a webhook.
 const COMMIT: &str = "COMMIT%";
@@ -21,13 +21,17 @@ impl Waiting {
     async fn start(more: &str) -> Option<Self> {
         let pair = Pair::start(true)?;
         let daemon = Daemon::start(&pair.url(), more);
+        Some(Self::of(pair, daemon).await)
+    }
+
+    async fn of(pair: Pair, daemon: Daemon) -> Self {
         assert_eq!(daemon.client().deliver("QWAIT001").await, 202);
         pair.until_streaming();
         pair.link().set(Network::Stalls);
         let client = daemon.client();
         let answer = tokio::spawn(async move { client.deliver("QWAIT002").await });
         pair.until_waiting(COMMIT);
-        Some(Self { pair, daemon, answer })
+        Self { pair, daemon, answer }
     }
 
     /// Kills the primary, which alone has the webhook, and promotes the standby. Checks that it does not have it.
@@ -61,6 +65,19 @@ async fn a_cancelled_wait_is_not_acknowledged() {
     waiting.fail_over();
     assert_eq!((&mut waiting.answer).await.unwrap(), 503);
     waiting.recover().await;
+}
+
+/// The control: whoever does not read the warning acknowledges what the standby does not have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_wait_loses_an_acknowledged_webhook_where_warnings_are_dropped() {
+    let Some(pair) = Pair::start(true) else { return };
+    let proxy = Proxy::to(&pair.primary().socket());
+    proxy.drop_notices();
+    let daemon = Daemon::start(&proxy.url(), "");
+    let mut waiting = Waiting::of(pair, daemon).await;
+    assert_eq!(waiting.pair.cancel_waiting(COMMIT), 1);
+    assert_eq!((&mut waiting.answer).await.unwrap(), 202);
+    waiting.fail_over();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,6 +72,11 @@ impl Proxy {
         self.state.set(network);
     }
 
+    /// Drops warnings and other notices of the server from now on.
+    pub(crate) fn drop_notices(&self) {
+        self.state.drop_notices();
+    }
+
     /// Changes the network once a connection has come to a place.
     pub(crate) fn cut(&self, cut: Cut) {
         self.state.arm(cut);

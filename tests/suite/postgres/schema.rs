@@ -55,6 +55,11 @@ impl Schema {
         format!("{}?options={}", self.server.url(), self.options())
     }
 
+    /// `store.url` of a program that uses this schema, and for what it does not have, the other one.
+    pub(crate) fn url_with(&self, other: &Self) -> String {
+        format!("{}%2C{}", self.url(), other.name)
+    }
+
     /// A network of its own before the server, and the `store.url` of a program that uses this schema through it.
     pub(crate) fn through_proxy(&self) -> (Proxy, String) {
         let proxy = Proxy::to(&self.server.socket());

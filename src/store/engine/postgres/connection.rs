@@ -1,29 +1,27 @@
 //! A connection to a database of PostgreSQL. It is made when it is first needed, and again after it was lost.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use futures_util::future::try_join;
-use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, Statement};
 
+use super::answers::{by_statement, first_columns};
 use super::dialect;
 use super::host::Hosts;
 use super::purpose::Purpose;
 use super::row::PostgresRow;
-use super::wait::{runtime, wait};
+use super::server_session::ServerSession;
+use super::wait::wait;
 use crate::store::engine::sql::error::ErrorKind;
 use crate::store::engine::sql::{Error, Param, Result, Row};
 
 /// Longest wait for the answer to a COMMIT, which may wait for a standby.
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
-/// Number of prepared statements that a connection keeps.
-const MOST_STATEMENTS: usize = 512;
 
 /// A connection to a database.
 pub(in crate::store) struct Connection {
@@ -51,13 +49,6 @@ enum Transaction {
     Failed,
 }
 
-struct ServerSession {
-    client: Arc<Client>,
-    statements: HashMap<Box<str>, Statement>,
-    /// Set by a warning of the server that it stopped to wait for a standby.
-    is_unreplicated: Arc<AtomicBool>,
-}
-
 impl Connection {
     /// A connection that is made when it is first needed.
     pub(super) fn new(hosts: Arc<Hosts>, purpose: Purpose) -> Self {
@@ -79,12 +70,8 @@ impl Connection {
         params: &[Param<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        let (client, statement) = self.prepare(sql)?;
-        let rows = self.answer(async {
-            let rows = client.query_raw(&statement, params.iter()).await?;
-            // Statements that are read with this function have one row, or few.
-            rows.try_collect::<Vec<_>>().await
-        })?;
+        // Statements that are read with this function have one row, or few.
+        let rows = self.rows(sql, params)?;
         rows.first().map(|row| read(&Row::Postgres(PostgresRow(row)))).transpose()
     }
 
@@ -95,12 +82,16 @@ impl Connection {
         params: &[Param<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
-        let (client, statement) = self.prepare(sql)?;
-        let rows = self.answer(async {
-            let rows = client.query_raw(&statement, params.iter()).await?;
-            rows.try_collect::<Vec<_>>().await
-        })?;
+        let rows = self.rows(sql, params)?;
         rows.iter().try_for_each(|row| read(&Row::Postgres(PostgresRow(row))))
+    }
+
+    fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<tokio_postgres::Row>> {
+        let (client, statement) = self.prepare(sql)?;
+        self.answer(async {
+            let rows = client.query_raw(&statement, params.iter()).await?;
+            rows.try_collect().await
+        })
     }
 
     /// Reads all rows. For reading, they are passed on as they come, because there may be many, and no other statement can
@@ -198,11 +189,11 @@ impl Connection {
         self.simple(&client, sql, self.purpose.limit())
     }
 
-    /// Begins a transaction with these statements, in one message. Returns the first column of all rows.
-    pub(super) fn begin(&self, sql: &str) -> Result<Vec<Option<String>>> {
+    /// Begins a transaction with these statements, in one message. Returns the first column of the rows of each.
+    pub(super) fn begin(&self, statements: &str) -> Result<Vec<Vec<Option<String>>>> {
         let client = self.client()?;
         self.transaction.set(Transaction::Open);
-        self.simple(&client, sql, self.purpose.begin_limit())
+        self.answer_within(client.simple_query(statements), self.purpose.begin_limit()).map(by_statement)
     }
 
     /// Begins a transaction that reads one state of the database.
@@ -286,17 +277,13 @@ impl Connection {
     /// The client, and the prepared statement.
     fn prepare(&self, sql: &str) -> Result<(Arc<Client>, Statement)> {
         let client = self.client()?;
-        if let Some(session) = &*self.session.borrow()
-            && let Some(known) = session.statements.get(sql)
-        {
-            return Ok((client, known.clone()));
+        let known = self.session.borrow().as_ref().and_then(|session| session.known(sql));
+        if let Some(known) = known {
+            return Ok((client, known));
         }
         let statement = self.answer(client.prepare(&dialect::prepared(sql)))?;
         if let Some(session) = &mut *self.session.borrow_mut() {
-            if session.statements.len() >= MOST_STATEMENTS {
-                session.statements.clear();
-            }
-            session.statements.insert(sql.into(), statement.clone());
+            session.keep(sql, statement.clone());
         }
         Ok((client, statement))
     }
@@ -312,30 +299,12 @@ impl Connection {
             _ if self.transaction.get() != Transaction::None => return Err(self.failed(lost())),
             _ => {}
         }
-        let session = self.connect()?;
+        let session = ServerSession::connect(&self.hosts, self.purpose)?;
         let client = Arc::clone(&session.client);
         self.session.replace(Some(session));
         self.sessions.set(self.sessions.get() + 1);
-        self.simple(&client, self.purpose.settings(), self.purpose.limit())?;
+        self.simple(&client, &self.purpose.settings(), self.purpose.limit())?;
         Ok(client)
-    }
-
-    fn connect(&self) -> Result<ServerSession> {
-        let (client, mut connection) = self.hosts.connect(self.purpose)?;
-        let is_unreplicated = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&is_unreplicated);
-        let serve = async move {
-            // A warning comes before the answer that it is about, so it is noted before the answer is passed on.
-            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-                if let AsyncMessage::Notice(notice) = message
-                    && notice.routine() == Some("SyncRepWaitForLSN")
-                {
-                    seen.store(true, Ordering::Relaxed);
-                }
-            }
-        };
-        runtime().map_err(|error| Error::new(ErrorKind::Refused, error.to_string()))?.spawn(serve);
-        Ok(ServerSession { client: Arc::new(client), statements: HashMap::new(), is_unreplicated })
     }
 
     fn simple(&self, client: &Client, sql: &str, limit: Duration) -> Result<Vec<Option<String>>> {
@@ -374,15 +343,6 @@ impl Connection {
         }
         error
     }
-}
-
-/// The first column of all rows.
-fn first_columns(messages: Vec<SimpleQueryMessage>) -> Vec<Option<String>> {
-    let first = |message| match message {
-        SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
-        _ => None,
-    };
-    messages.into_iter().filter_map(first).collect()
 }
 
 fn lost() -> Error {

@@ -1,5 +1,6 @@
 //! The engine PostgreSQL: everything that knows tokio-postgres and the server's own statements.
 
+mod answers;
 pub(in crate::store) mod connection;
 mod dialect;
 mod error;
@@ -15,6 +16,7 @@ mod purpose;
 pub(in crate::store) mod replica;
 pub(in crate::store) mod row;
 pub(in crate::store) mod server;
+mod server_session;
 mod tls;
 pub(in crate::store) mod unfolded;
 mod wait;

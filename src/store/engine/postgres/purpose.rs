@@ -33,27 +33,29 @@ impl Purpose {
         }
     }
 
-    /// Settings of the session. The server's limits are a little shorter than those here, so that its own error comes
-    /// first.
-    pub(super) const fn settings(self) -> &'static str {
-        match self {
+    /// Settings of the session, also those that the role or the database may have changed. The server's limits are a
+    /// little shorter than those here, so that its own error comes first.
+    pub(super) fn settings(self) -> String {
+        const ALWAYS: &str = "SET standard_conforming_strings = on; SET synchronous_commit = on;
+            SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning";
+        let limits = match self {
             Self::Write => {
-                "SET standard_conforming_strings = on; SET synchronous_commit = on; SET lock_timeout = '2s'; SET statement_timeout = '2500ms';
-                SET idle_in_transaction_session_timeout = '5s'; SET client_min_messages = warning"
+                "SET lock_timeout = '2s'; SET statement_timeout = '2500ms';
+                SET idle_in_transaction_session_timeout = '5s'"
             }
             // Whoever waits for a turn keeps its place, so that no replica waits for ever.
             Self::Decide => {
-                "SET standard_conforming_strings = on; SET synchronous_commit = on; SET lock_timeout = '10s';
-                SET statement_timeout = '15s'; SET idle_in_transaction_session_timeout = '5s';
-                SET client_min_messages = warning"
+                "SET lock_timeout = '10s'; SET statement_timeout = '15s';
+                SET idle_in_transaction_session_timeout = '5s'"
             }
             Self::Read => {
-                "SET standard_conforming_strings = on; SET default_transaction_read_only = on; SET statement_timeout = '30s';
-                SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = warning"
+                "SET default_transaction_read_only = on; SET lock_timeout = '30s'; SET statement_timeout = '30s';
+                SET idle_in_transaction_session_timeout = '60s'"
             }
             Self::Migrate => {
-                "SET standard_conforming_strings = on; SET synchronous_commit = on; SET statement_timeout = 0; SET lock_timeout = '60s'"
+                "SET lock_timeout = '60s'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
             }
-        }
+        };
+        format!("{ALWAYS}; {limits}")
     }
 }

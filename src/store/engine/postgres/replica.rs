@@ -63,10 +63,12 @@ impl Replica {
     pub(super) fn beat(&self, db: &Connection) -> Result<()> {
         const BEAT: &str = "UPDATE replica SET alive_until = clock_timestamp() + INTERVAL '15 seconds'
             WHERE generation = ?1";
-        match self.generation() {
-            Some(generation) => db.run(BEAT, params![generation.number]).map(drop),
-            None => Ok(()),
+        let Some(generation) = self.generation() else { return Ok(()) };
+        if db.run(BEAT, params![generation.number])? == 0 {
+            // Forgotten, because this daemon was frozen for more than a day. The next turn registers it again.
+            self.lock().take_if(|registered| registered.number == generation.number);
         }
+        Ok(())
     }
 
     /// Says that this daemon ends, so that others need not wait for it.

@@ -117,37 +117,28 @@ impl Server {
     ) -> Result<()> {
         let Db::Postgres(db) = &self.db else { return Ok(()) };
         let needs_standby = self.needs_standby(durability);
-        let mut begin = String::from("BEGIN");
-        if durability == Durability::Later {
-            begin.push_str("; SET LOCAL synchronous_commit = off");
-        }
         let generation = match (&self.replica, fingerprint) {
             (Some(replica), Some(fingerprint)) if self.role == Role::Decides => {
                 Some(replica.register(db, fingerprint)?)
             }
             _ => None,
         };
+        let mut statements = vec!["BEGIN".to_owned()];
         if needs_standby {
-            begin.push_str("; SHOW synchronous_standby_names");
+            statements.push("SHOW synchronous_standby_names".to_owned());
         }
         if self.role == Role::Decides {
-            // Each statement sees what was committed before it, so the second one sees what the turn before has done.
-            begin.push_str(&take_turn(generation.as_ref()));
+            statements.extend(take_turn(generation.as_ref()));
         }
-        let mut rows = db.begin(&begin)?.into_iter().flatten();
+        if durability == Durability::Later {
+            statements.push("SET LOCAL synchronous_commit = off".to_owned());
+        }
+        let mut answers = db.begin(&statements.join("; "))?.into_iter().skip(1);
         if needs_standby {
-            require_standby(rows.next())?;
+            require_standby(first(answers.next()))?;
         }
         if self.role == Role::Decides {
-            let Some(number) = rows.next() else {
-                return Err(stepped_back("a later version of the program has migrated the database"));
-            };
-            if rows.next().is_some() {
-                return Err(stepped_back(
-                    "a later start with another version or configuration decides while it lives",
-                ));
-            }
-            let number = number.parse().map_err(|_| Error::damaged(format!("turn {number}")))?;
+            let number = turn(first(answers.next()), first(answers.next()))?;
             self.others_decided = number != self.turn + 1;
             self.turn = number;
         }
@@ -212,17 +203,42 @@ impl Server {
 }
 
 /// Statements that wait for the turn, and then look for a later generation. After that, nothing has to be waited for.
-fn take_turn(generation: Option<&Generation>) -> String {
-    let turn =
-        format!("; UPDATE turn SET number = number + 1 WHERE id = 1 AND schema = {SCHEMA} RETURNING number");
-    let later = generation.map_or_else(String::new, |Generation { number, fingerprint }| {
+/// Each statement sees what was committed before it, so the second one sees what the turn before has done.
+fn take_turn(generation: Option<&Generation>) -> [String; 4] {
+    let later = generation.map_or_else(
+        || "SELECT WHERE FALSE".to_owned(),
         // The fingerprint is a hexadecimal number.
-        format!(
-            "; SELECT generation FROM replica WHERE generation > {number} AND fingerprint <> '{fingerprint}'
-            AND alive_until > clock_timestamp() LIMIT 1"
-        )
-    });
-    format!("{turn}{later}; SET LOCAL statement_timeout = '2500ms'; SET LOCAL lock_timeout = '2s'")
+        |Generation { number, fingerprint }| {
+            format!(
+                "SELECT generation FROM replica WHERE generation > {number} AND fingerprint <> '{fingerprint}'
+                AND alive_until > clock_timestamp() LIMIT 1"
+            )
+        },
+    );
+    [
+        format!("UPDATE turn SET number = number + 1 WHERE id = 1 AND schema = {SCHEMA} RETURNING number"),
+        later,
+        "SET LOCAL statement_timeout = '2500ms'".to_owned(),
+        "SET LOCAL lock_timeout = '2s'".to_owned(),
+    ]
+}
+
+/// Number of the turn, from the answers to the first two of these statements.
+fn turn(number: Option<String>, later: Option<String>) -> Result<i64> {
+    let Some(number) = number else {
+        return Err(stepped_back("a later version of the program has migrated the database"));
+    };
+    if later.is_some() {
+        return Err(stepped_back(
+            "a later start with another version or configuration decides while it lives",
+        ));
+    }
+    number.parse().map_err(|_| Error::damaged(format!("turn {number}")))
+}
+
+/// The first row of an answer.
+fn first(answer: Option<Vec<Option<String>>>) -> Option<String> {
+    answer.into_iter().flatten().next().flatten()
 }
 
 fn stepped_back(reason: &str) -> Error {

@@ -11,6 +11,9 @@ use socket2::SockRef;
 use super::message::{Message, Sender, contains};
 use crate::harness::PATIENCE;
 
+/// Type of a warning, or another notice.
+const NOTICE: u8 = b'N';
+
 /// Fate of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Network {
@@ -109,6 +112,7 @@ struct Inner {
     connections: Vec<Connection>,
     armed: Option<Armed>,
     recorded: Option<Vec<Message>>,
+    drops_notices: bool,
 }
 
 #[derive(Default)]
@@ -141,6 +145,9 @@ impl State {
     ) -> Result<(), Ended> {
         let mut inner = self.wait_in(self.lock(), connection, sender)?;
         let bytes = message?;
+        if inner.drops_notices && sender == Sender::Server && bytes[0] == NOTICE {
+            return Ok(());
+        }
         let mut after = None;
         if let Some(cut) = inner.reached(connection, sender, &bytes) {
             match cut.place {
@@ -206,6 +213,10 @@ impl State {
         inner.connections.iter_mut().for_each(|connection| connection.network = Network::Passes);
         inner.set_all(network);
         self.changed.notify_all();
+    }
+
+    pub(super) fn drop_notices(&self) {
+        self.lock().drops_notices = true;
     }
 
     pub(super) fn arm(&self, cut: Cut) {
