@@ -18,10 +18,12 @@ mod secrets;
 mod setup;
 mod store;
 mod store_address;
+mod thread;
 mod tls;
 mod watchdog;
 
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -47,6 +49,7 @@ use self::store::wait_for_writer;
 pub(crate) use self::store_address::{
     other_store, store_of_command, store_of_reading_command, store_to_copy,
 };
+use self::thread::in_a_thread;
 pub(crate) use self::tls::tls;
 pub use self::watchdog::Watchdog;
 
@@ -76,13 +79,26 @@ pub async fn run<F: Future<Output = ()>>(
     let (reload_requests, mut requested) = ReloadRequests::channel();
     let (send_stop, stopped) = watch::channel(false);
     let admin_address = listeners.admin.local_addr().map_err(RunError::Listener)?.ip();
-    let parts = Parts::open(&setup, clock, admin_address, reload_requests, stopped)?;
+    let mut stop = pin!(stop);
+    // A database that cannot be reached is tried for a while.
+    let opening = in_a_thread(move || {
+        let opened = Parts::open(&setup, clock, admin_address, reload_requests, stopped);
+        opened.map(|parts| (parts, setup))
+    })
+    .map_err(RunError::Thread)?;
+    let (parts, setup) = tokio::select! {
+        opened = opening => opened.map_err(|error| RunError::Thread(io::Error::other(error)))??,
+        () = &mut stop => {
+            tracing::info!("stopping: the store was not open yet");
+            return Ok(());
+        }
+    };
     let mut daemon = Daemon::start(parts, setup, listeners, send_stop, watchdog, logs)?;
     let mut ended = daemon.writer_state();
     on_ready();
     let mut must_end = pin!(async {
         tokio::select! {
-            () = stop => tracing::info!(
+            () = &mut stop => tracing::info!(
                 "stopping: finishing requests and attempts under way; an attempt may take as long as the timeout of its \
                  backend"
             ),

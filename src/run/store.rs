@@ -34,7 +34,8 @@ pub(super) async fn wait_for_writer(ended: &mut watch::Receiver<WriterState>) ->
     match ended.wait_for(|ended| *ended != WriterState::Running).await.map(|ended| ended.clone()) {
         Ok(WriterState::InDoubt(doubt)) => Err(RunError::InDoubt(doubt)),
         Ok(_) => Ok(()),
-        Err(_) => Err(RunError::InDoubt("its writer ended unexpectedly".to_owned())),
+        // Each writer tells how it ended.
+        Err(_) => Err(RunError::InDoubt("its writers ended without a word".to_owned())),
     }
 }
 

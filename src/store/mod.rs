@@ -1,7 +1,7 @@
 //! The store: the only module with SQL, and the only one that blocks on the disk.
 //!
-//! One writer thread owns the only connection that can write. It commits all waiting writes as a group, and answers
-//! them once the disk is synced. Readers cannot write.
+//! For a file, one writer thread owns the only connection that can write. For a database, each replica has two: one takes
+//! events in, and one decides. A writer commits all waiting writes as a group, and answers them once they are durable.
 //!
 //! Each folder imports only from those to its left: `engine` (connections, the writer, migrations) < `facts` (events
 //! and deployments as received) < `state` (failures and their links) < `outbox` (requests to backends) < `read` < `copy`.
@@ -80,6 +80,7 @@ use engine::progress::{self, WRITTEN_AT};
 use engine::session::Session;
 use engine::settings::CurrentSettings;
 use engine::writer::Writer;
+use engine::writer_end::WriterEnd;
 use facts::{event, quarantine, record, related_changes};
 use outbox::{backfill, import, reconcile};
 pub use pending::WriteFuture;
@@ -129,7 +130,6 @@ impl Store {
         let (changed, outbox_changed) = watch::channel(());
         let (request_retry, retry_requests) = watch::channel(RetryRequests::new());
         let (fold, is_folded) = watch::channel(true);
-        let (end, ended) = watch::channel(WriterState::Running);
         let health = Health::of(&address);
         let change_channels =
             ChangeChannels { changed, request_retry, is_folded: fold, stored: Arc::default() };
@@ -140,18 +140,19 @@ impl Store {
             Writer::new(store, (settings, HOOKS), (queue, folding), change_channels.clone(), health.clone())
         };
         let unclear_commits = opened.unclear_commits();
-        let (mut decides, webhooks) = match opened {
+        let (mut decides, webhooks, end, ended) = match opened {
             Opened::Alone(store) => {
-                (writer(store, queue, Folding::Own(Backlog::new(max_backlog))), jobs.clone())
+                let ([end], ended) = WriterEnd::of();
+                (writer(store, queue, Folding::Own(Backlog::new(max_backlog))), jobs.clone(), end, ended)
             }
             Opened::Shared { takes_in, decides } => {
                 let (webhooks, taken_in) = mpsc::channel(QUEUE);
-                writer(takes_in, taken_in, Folding::Elsewhere(jobs.clone()))
-                    .start(watch::channel(WriterState::Running).0)?;
+                let ([webhooks_end, end], ended) = WriterEnd::of();
+                writer(takes_in, taken_in, Folding::Elsewhere(jobs.clone())).start(webhooks_end)?;
                 // Nobody knows before the first look.
                 change_channels.folded(false);
                 let folding = Folding::Shared { may_have_more: true, looked_at: None };
-                (writer(decides, queue, folding), webhooks)
+                (writer(decides, queue, folding), webhooks, end, ended)
             }
         };
         decides.catch_up().map_err(in_store(&address))?;
@@ -338,7 +339,7 @@ impl Store {
         let _ = is_folded.wait_for(|is_folded| *is_folded).await;
     }
 
-    /// The present trouble of the store. `None` if no commit has failed in the last ten seconds.
+    /// The present trouble of the store. `None` if no commit has failed for a while.
     pub fn trouble(&self) -> Option<StoreOutage> {
         self.health.trouble(Instant::now())
     }

@@ -4,3 +4,4 @@ mod history;
 mod killed;
 mod running;
 mod stopped;
+mod upgraded;

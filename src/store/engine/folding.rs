@@ -105,26 +105,17 @@ impl Folding {
 
 /// `true` if the table has events to fold. Waits for no turn.
 pub(super) fn has_shared(db: &Db) -> sql::Result<bool> {
-    match db {
-        Db::Postgres(db) => unfolded::has_any(db),
-        Db::Sqlite(_) => Ok(false),
-    }
+    unfolded::has_any(db.postgres()?)
 }
 
 /// The next slice of the table. `None` if it is empty.
 pub(super) fn shared_slice(db: &Db) -> sql::Result<Option<Slice>> {
-    match db {
-        Db::Postgres(db) => unfolded::next(db, SHARED_SLICE),
-        Db::Sqlite(_) => Ok(None),
-    }
+    unfolded::next(db.postgres()?, SHARED_SLICE)
 }
 
 /// Removes a slice from the table.
 pub(super) fn remove_shared(db: &Db, slice: &Slice) -> sql::Result<()> {
-    match db {
-        Db::Postgres(db) => unfolded::remove(db, slice),
-        Db::Sqlite(_) => Ok(()),
-    }
+    unfolded::remove(db.postgres()?, slice)
 }
 
 /// All events up to this row are folded.

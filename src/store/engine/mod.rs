@@ -28,3 +28,4 @@ pub(super) mod sizes;
 pub(super) mod sql;
 pub(super) mod sqlite;
 pub(super) mod writer;
+pub(super) mod writer_end;

@@ -178,51 +178,48 @@ impl<'a> Session<'a> {
 
     /// The epoch whose claims on rows of a backend are valid.
     pub(in crate::store) fn epoch(&self, backend: &str) -> sql::Result<i64> {
-        match (&self.epoch, self.db) {
-            (Epoch::OfLeases(_), Db::Postgres(db)) => lease::epoch(db, backend),
-            (Epoch::OfProcess(epoch), _) => Ok(*epoch),
-            (Epoch::OfLeases(_), Db::Sqlite(_)) => Ok(0),
+        match &self.epoch {
+            Epoch::OfProcess(epoch) => Ok(*epoch),
+            Epoch::OfLeases(_) => lease::epoch(self.db.postgres()?, backend),
         }
     }
 
     /// The epoch for new claims. `None` if another replica sends to this backend now.
     pub(in crate::store) fn own_epoch(&self, backend: &str) -> sql::Result<Option<i64>> {
-        match (&self.epoch, self.db) {
-            (Epoch::OfProcess(epoch), _) => Ok(Some(*epoch)),
-            (Epoch::OfLeases(Some(generation)), Db::Postgres(db)) => {
-                lease::own_epoch(db, backend, generation)
-            }
-            (Epoch::OfLeases(_), _) => Ok(None),
+        match &self.epoch {
+            Epoch::OfProcess(epoch) => Ok(Some(*epoch)),
+            Epoch::OfLeases(Some(generation)) => lease::own_epoch(self.db.postgres()?, backend, generation),
+            Epoch::OfLeases(None) => Ok(None),
         }
     }
 
     /// The epoch of the claims of this process that may not have ended. `None` if it has none.
     pub(in crate::store) fn epoch_of_claims(&self, backend: &str) -> sql::Result<Option<i64>> {
-        match (&self.epoch, self.db) {
-            (Epoch::OfProcess(epoch), _) => Ok(Some(*epoch)),
-            (Epoch::OfLeases(Some(generation)), Db::Postgres(db)) => {
-                lease::last_own_epoch(db, backend, generation)
+        match &self.epoch {
+            Epoch::OfProcess(epoch) => Ok(Some(*epoch)),
+            Epoch::OfLeases(Some(generation)) => {
+                lease::last_own_epoch(self.db.postgres()?, backend, generation)
             }
-            (Epoch::OfLeases(_), _) => Ok(None),
+            Epoch::OfLeases(None) => Ok(None),
         }
     }
 
     /// Takes or renews the right to send to a backend. `false` while another replica has it.
     pub(in crate::store) fn take_lease(&self, backend: &str) -> sql::Result<bool> {
-        match (&self.epoch, self.db) {
-            (Epoch::OfProcess(_), _) => Ok(true),
-            (Epoch::OfLeases(Some(generation)), Db::Postgres(db)) => {
-                Ok(lease::take(db, backend, generation)?.is_some())
+        match &self.epoch {
+            Epoch::OfProcess(_) => Ok(true),
+            Epoch::OfLeases(Some(generation)) => {
+                Ok(lease::take(self.db.postgres()?, backend, generation)?.is_some())
             }
-            (Epoch::OfLeases(_), _) => Ok(false),
+            Epoch::OfLeases(None) => Ok(false),
         }
     }
 
     /// Gives the right to send to a backend to others.
     pub(in crate::store) fn release_lease(&self, backend: &str) -> sql::Result<()> {
-        match (&self.epoch, self.db) {
-            (Epoch::OfLeases(Some(generation)), Db::Postgres(db)) => lease::release(db, backend, generation),
-            _ => Ok(()),
+        match &self.epoch {
+            Epoch::OfLeases(Some(generation)) => lease::release(self.db.postgres()?, backend, generation),
+            Epoch::OfLeases(None) | Epoch::OfProcess(_) => Ok(()),
         }
     }
 

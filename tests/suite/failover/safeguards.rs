@@ -32,7 +32,7 @@ impl Hanging {
 
     async fn hang(tell: axum::extract::State<UnboundedSender<Bytes>>, body: Bytes) {
         let _ = tell.send(body);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Waits for a request. Returns the failure that it is about.

@@ -25,7 +25,7 @@ async fn a_replica_is_killed_again_and_again_and_nobody_notices() {
     let mut replicas = Replicas::start(store, &mut rng).await;
     for _ in 0..kills {
         let moment = Duration::from_millis(rng.u64(..KILL_EVERY_MILLIS));
-        replicas.answers(rng.u64(1..400), moment).await;
+        replicas.answers_or(rng.u64(1..400), moment).await;
         let killed = replicas.take(&mut rng);
         replicas.start_again(killed);
     }

@@ -24,7 +24,7 @@ const DELIVERERS: usize = 3;
 
 /// Replicas that run, and the clients that deliver to them.
 pub(super) struct Replicas {
-    store: PostgresStore,
+    pub(super) store: PostgresStore,
     running: Vec<Replica>,
     backend: Unreliable,
     stage: watch::Sender<Stage>,
@@ -49,9 +49,14 @@ impl Replica {
 
     /// `true` if this replica says that it sends to the backend.
     async fn has_lease(&self) -> bool {
+        self.has("leases{backend=\"metrics\"}", 1).await
+    }
+
+    /// `true` if a gauge of this replica has this value.
+    async fn has(&self, gauge: &str, value: i64) -> bool {
         let url = format!("http://{}/metrics", self.listening.admin);
         let text = client().get(url).send().await.unwrap().text().await.unwrap();
-        text.contains("\npagerduty_dora_leases{backend=\"metrics\"} 1\n")
+        text.contains(&format!("\npagerduty_dora_{gauge} {value}\n"))
     }
 }
 
@@ -75,10 +80,17 @@ impl Replicas {
         replicas
     }
 
-    /// Waits until the clients have got this many answers more, or this time is over.
-    pub(super) async fn answers(&mut self, more: u64, within: Duration) {
+    /// Waits until the clients have got this many answers more.
+    pub(super) async fn answers(&mut self, more: u64) {
         let enough = *self.answers.borrow() + more;
-        let _ = tokio::time::timeout(within, self.answers.wait_for(|answered| *answered >= enough)).await;
+        let answered = tokio::time::timeout(PATIENCE, self.answers.wait_for(|answered| *answered >= enough));
+        answered.await.unwrap_or_else(|_| panic!("{more} answers do not come")).unwrap();
+    }
+
+    /// The same, but only for this time.
+    pub(super) async fn answers_or(&mut self, more: u64, moment: Duration) {
+        let enough = *self.answers.borrow() + more;
+        let _ = tokio::time::timeout(moment, self.answers.wait_for(|answered| *answered >= enough)).await;
     }
 
     /// Takes a replica out. The clients do not know of it.
@@ -105,6 +117,14 @@ impl Replicas {
             None
         })
         .await
+    }
+
+    /// Waits until a gauge of each replica has this value.
+    pub(super) async fn until_all_have(&self, gauge: &str, value: i64) {
+        for replica in &self.running {
+            let wanted = format!("{gauge} {value}");
+            eventually(wanted, async || replica.has(gauge, value).await.then_some(())).await;
+        }
     }
 
     /// Puts a replica back.

@@ -5,7 +5,6 @@ use fastrand::Rng;
 
 use super::running::Replicas;
 use crate::engine::PostgresStore;
-use crate::harness::PATIENCE;
 use crate::kill_under_load::number;
 
 /// Number of replicas that are frozen, one after the other.
@@ -23,13 +22,13 @@ async fn the_others_take_over_from_a_frozen_replica_and_keep_the_order() {
     for _ in 0..number("ROUNDS").unwrap_or(ROUNDS) {
         let frozen = replicas.take_sender().await;
         // Before, at or after any message to the server.
-        replicas.answers(rng.u64(..100), PATIENCE).await;
+        replicas.answers(rng.u64(..100)).await;
         frozen.process.signal("STOP");
-        replicas.answers(ANSWERS, PATIENCE).await;
+        replicas.answers(ANSWERS).await;
         replicas.sender("another replica that sends to the backend").await;
         frozen.process.signal("CONT");
         replicas.put_back(frozen);
-        replicas.answers(ANSWERS, PATIENCE).await;
+        replicas.answers(ANSWERS).await;
     }
     eprintln!("{}", replicas.finish().await);
 }

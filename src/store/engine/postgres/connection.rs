@@ -31,7 +31,7 @@ pub(in crate::store) struct Connection {
     session: RefCell<Option<ServerSession>>,
     /// Number of sessions so far.
     sessions: Cell<u64>,
-    /// Number of cursors so far.
+    /// Number of open cursors. One may be open while the rows of another one are read.
     cursors: Cell<u64>,
     transaction: Cell<Transaction>,
     /// `true` while rows of a statement are read. The next statement has to wait until all of them are.
@@ -133,30 +133,28 @@ impl Connection {
     ) -> Result<Option<T>> {
         // A cursor needs a transaction.
         let is_alone = self.transaction.get() == Transaction::None;
-        let number = self.cursors.replace(self.cursors.get() + 1);
-        let declare =
-            format!("DECLARE c{number} NO SCROLL CURSOR FOR {}", dialect::with_values(sql, params)?);
         if is_alone {
-            self.begin(&format!("BEGIN READ ONLY; {declare}"))?;
-        } else {
-            self.batch(&declare)?;
+            self.begin("BEGIN READ ONLY")?;
         }
-        let found = self.fetch(number, read);
+        let cursor = format!("c{}", self.cursors.replace(self.cursors.get() + 1));
+        let declared = self.run(&format!("DECLARE {cursor} NO SCROLL CURSOR FOR {sql}"), params);
+        let found = declared.and_then(|_| self.fetch(&cursor, read));
+        self.cursors.set(self.cursors.get() - 1);
         if is_alone {
             self.roll_back();
-        } else if found.is_ok() {
-            self.batch(&format!("CLOSE c{number}"))?;
+        } else if self.transaction.get() == Transaction::Open {
+            self.batch(&format!("CLOSE {cursor}"))?;
         }
         found
     }
 
     fn fetch<T>(
         &self,
-        cursor: u64,
+        cursor: &str,
         mut read: impl FnMut(&Row<'_>) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
         const AT_A_TIME: usize = 200;
-        let sql = format!("FETCH FORWARD {AT_A_TIME} FROM c{cursor}");
+        let sql = format!("FETCH FORWARD {AT_A_TIME} FROM {cursor}");
         loop {
             let client = self.client()?;
             let rows = self.answer(client.query_typed(&sql, &[]))?;

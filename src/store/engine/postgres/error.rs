@@ -57,6 +57,8 @@ fn kind(error: &tokio_postgres::Error) -> ErrorKind {
         | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
         | SqlState::TOO_MANY_CONNECTIONS => ErrorKind::Lost,
         SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => ErrorKind::Damaged,
+        SqlState::UNDEFINED_DATABASE => ErrorKind::NoLogin,
+        ref code if code.code().starts_with("28") => ErrorKind::NoLogin,
         ref code if code.code().starts_with("08") => ErrorKind::Lost,
         _ => ErrorKind::Refused,
     }
@@ -69,9 +71,7 @@ fn advice(code: &SqlState) -> &'static str {
         SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => {
             "; the database is damaged: check the server's disk, and restore a backup of the server"
         }
-        SqlState::TOO_MANY_CONNECTIONS => {
-            "; each daemon needs up to twelve connections: raise max_connections"
-        }
+        SqlState::TOO_MANY_CONNECTIONS => "; each daemon needs ten connections: raise max_connections",
         SqlState::READ_ONLY_SQL_TRANSACTION => "; the server is a standby",
         SqlState::INSUFFICIENT_PRIVILEGE => {
             "; the user of store.url needs to own the schema, or CREATE on it"

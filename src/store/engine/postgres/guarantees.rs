@@ -65,16 +65,16 @@ impl ServerGuarantees {
     }
 }
 
-/// One statement for each field. Each answers with one text.
+/// One statement for each field, in their order. Each answers with one text. TABLES stands for the names of all tables.
 const QUESTIONS: [&str; 12] = [
     "SELECT current_setting('server_version')",
     "SELECT CAST(current_user AS TEXT)",
     "SELECT CAST(current_schema() AS TEXT)",
     "SELECT to_regclass('turn') IS NOT NULL",
     "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), FALSE)",
-    "SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE oid IN (to_regclass('event'), to_regclass('failure'),
-        to_regclass('outbox'), to_regclass('turn'), to_regclass('replica'), to_regclass('unfolded'), to_regclass('lease'))
-        AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
+    "SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class
+        WHERE relname IN (TABLES)
+        AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('turn')) AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
             AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))",
     "SELECT coalesce((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('turn')), TRUE)",
     "SELECT current_setting('synchronous_standby_names')",
@@ -87,21 +87,22 @@ const QUESTIONS: [&str; 12] = [
 ];
 
 fn answers(db: &Connection) -> Result<ServerGuarantees> {
-    let mut answers = db.batch(&QUESTIONS.join(";"))?.into_iter();
-    let mut optional = || answers.next().ok_or_else(Error::no_row);
+    let questions = QUESTIONS.join(";").replace("TABLES", &migrations::names_of_tables());
+    let mut answers = db.batch(&questions)?.into_iter();
+    let mut next = || answers.next().ok_or_else(Error::no_row);
     Ok(ServerGuarantees {
-        version: text(optional()?)?,
-        user: text(optional()?)?,
-        schema: optional()?,
-        is_set_up: text(optional()?)? == "t",
-        may_create: text(optional()?)? == "t",
-        refused_tables: optional()?.iter().flat_map(|names| names.split(", ").map(str::to_owned)).collect(),
-        owns_tables: text(optional()?)? == "t",
-        synchronous_standby_names: text(optional()?)?,
-        standbys: number(&text(optional()?)?)?,
-        synchronous_standbys: optional()?.as_deref().map(number).transpose()?,
-        synchronous_commit: text(optional()?)?,
-        fsync: text(optional()?)? == "on",
+        version: text(next()?)?,
+        user: text(next()?)?,
+        schema: next()?,
+        is_set_up: text(next()?)? == "t",
+        may_create: text(next()?)? == "t",
+        refused_tables: next()?.iter().flat_map(|names| names.split(", ").map(str::to_owned)).collect(),
+        owns_tables: text(next()?)? == "t",
+        synchronous_standby_names: text(next()?)?,
+        standbys: number(&text(next()?)?)?,
+        synchronous_standbys: next()?.as_deref().map(number).transpose()?,
+        synchronous_commit: text(next()?)?,
+        fsync: text(next()?)? == "on",
     })
 }
 

@@ -45,8 +45,10 @@ impl Hosts {
             format!("{error}{cause}")
         })?;
         let hosts = wanted.get_hosts();
-        if hosts.is_empty() || hosts.len() > MOST_HOSTS {
-            return Err(format!("it needs a host, and at most {MOST_HOSTS}"));
+        match hosts.len() {
+            0 => return Err("its URL names no host".to_owned()),
+            1..=MOST_HOSTS => {}
+            more => return Err(format!("its URL names {more} hosts: name at most {MOST_HOSTS}")),
         }
         let says_mode = url.contains("sslmode=");
         let each = hosts.iter().enumerate().map(|(index, host)| {
@@ -59,26 +61,45 @@ impl Hosts {
     /// Connects to the first host that can be used: for writing, one that is no standby.
     pub(super) fn connect(&self, purpose: Purpose) -> Result<Connected> {
         let runtime = runtime().map_err(|error| Error::new(ErrorKind::Refused, error.to_string()))?;
-        let mut last = Error::new(ErrorKind::Lost, "the URL has no host");
+        let (mut messages, mut kind) = (Vec::new(), ErrorKind::NoLogin);
         for config in &self.configs {
             let (mut config, tls) = (config.clone(), self.tls.clone());
             if purpose != Purpose::Read {
                 config.target_session_attrs(TargetSessionAttrs::ReadWrite);
             }
+            let host = host_of(&config);
             let connecting = runtime.spawn(async move { config.connect(tls).await });
             let abort = connecting.abort_handle();
-            last = match wait(connecting, CONNECT_LIMIT) {
+            let error = match wait(connecting, CONNECT_LIMIT) {
                 Some(Ok(Ok(connected))) => return Ok(connected),
                 Some(Ok(Err(error))) => error.into(),
                 Some(Err(error)) => Error::new(ErrorKind::Lost, error.to_string()),
                 None => {
                     abort.abort();
-                    Error::new(ErrorKind::Lost, "the server cannot be reached")
+                    let seconds = CONNECT_LIMIT.as_secs();
+                    Error::new(ErrorKind::Lost, format!("the server has not answered for {seconds} s"))
                 }
             };
+            if !error.is_no_login() {
+                // Whatever the reason is, another try may have a connection.
+                kind = ErrorKind::Lost;
+            }
+            messages.push(if self.configs.len() > 1 {
+                format!("{host}: {error}")
+            } else {
+                error.to_string()
+            });
         }
-        // Whatever the reason is, there is no connection, and another try may have one.
-        Err(Error::new(ErrorKind::Lost, last.to_string()))
+        Err(Error::new(kind, messages.join("; ")))
+    }
+}
+
+/// Name of the only host, for people.
+fn host_of(config: &Config) -> String {
+    match config.get_hosts() {
+        [Host::Tcp(name)] => name.clone(),
+        [Host::Unix(folder)] => folder.display().to_string(),
+        _ => String::new(),
     }
 }
 

@@ -8,9 +8,9 @@ use crate::store::engine::sql::{Result, params};
 /// a turn.
 pub(in crate::store) fn take(db: &Connection, backend: &str, generation: &Generation) -> Result<Option<i64>> {
     const TAKE: &str = "INSERT INTO lease VALUES (?1, ?2, 1, clock_timestamp() + INTERVAL '15 seconds')
-        ON CONFLICT (backend) DO UPDATE SET generation = ?2, until = clock_timestamp() + INTERVAL '15 seconds',
-            epoch = CASE WHEN lease.generation = ?2 THEN lease.epoch ELSE lease.epoch + 1 END
-        WHERE lease.generation = ?2 OR lease.until < clock_timestamp() RETURNING epoch";
+        ON CONFLICT (backend) DO UPDATE SET generation = excluded.generation, until = excluded.until,
+            epoch = CASE WHEN lease.generation = excluded.generation THEN lease.epoch ELSE lease.epoch + 1 END
+        WHERE lease.generation = excluded.generation OR lease.until < clock_timestamp() RETURNING epoch";
     db.one(TAKE, params![backend, generation.number], |row| row.get(0))
 }
 

@@ -10,6 +10,7 @@ const SCHEMA_3: [&str; 2] = [
     include_str!("../migrations/postgres/0003_schema.sql"),
     include_str!("../migrations/postgres/0003_replicas.sql"),
 ];
+const _: () = assert!(SCHEMA == 3, "a later schema needs a migration of its own");
 
 /// The oldest version of the server that has everything that is used.
 const OLDEST_SERVER: u32 = 15;
@@ -49,13 +50,9 @@ pub(super) fn migrate(db: &Connection) -> std::result::Result<(), Unusable> {
             );
             Ok(())
         }
-        Some(SCHEMA) => {
+        Some(found) => {
             db.roll_back();
-            Ok(())
-        }
-        Some(other) => {
-            db.roll_back();
-            Err(Unusable::Newer(other))
+            if found == SCHEMA { Ok(()) } else { Err(Unusable::Newer(found)) }
         }
     }
 }
@@ -63,6 +60,13 @@ pub(super) fn migrate(db: &Connection) -> std::result::Result<(), Unusable> {
 /// Makes the tables, in the open transaction.
 pub(super) fn create(db: &Connection) -> Result<()> {
     SCHEMA_3.into_iter().try_for_each(|sql| db.batch(sql).map(drop))
+}
+
+/// Names of all tables, as literals in a list.
+pub(super) fn names_of_tables() -> String {
+    let lines = SCHEMA_3.into_iter().flat_map(str::lines);
+    let names = lines.filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split_whitespace().next());
+    names.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// The schema of the database. `None` if it has none.
@@ -100,4 +104,15 @@ fn first(rows: &[Option<String>]) -> Result<String> {
 
 fn number(text: &str) -> Result<u32> {
     text.parse().map_err(|_| Error::damaged(format!("{text} is no number")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_those_of_both_files() {
+        let names = names_of_tables();
+        assert!(names.starts_with("'event', 'source_deployment', ") && names.ends_with("'lease'"), "{names}");
+    }
 }

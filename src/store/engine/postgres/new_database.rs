@@ -8,7 +8,7 @@ use super::open;
 use super::purpose::Purpose;
 use crate::store::engine::address::PostgresAddress;
 use crate::store::engine::copy_error::CopyError;
-use crate::store::engine::sql::{Db, Result, params};
+use crate::store::engine::sql::{Db, Error, Result, params};
 
 /// Settings of the transaction. It waits for the other store. Rows are read back in the order of their indexes; without this,
 /// the server might sort whole tables, with all bodies. Its end does not wait until a standby has everything, which may take
@@ -44,8 +44,7 @@ impl NewDatabase {
 
     /// Commits everything.
     pub(in crate::store::engine) fn finish(self) -> Result<(), CopyError> {
-        let Db::Postgres(db) = &self.db else { return Ok(()) };
-        db.commit("").map(drop).map_err(|error| {
+        self.db.postgres().and_then(|db| db.commit("").map(drop)).map_err(|error| {
             if error.is_unknown() {
                 CopyError::InDoubt { target: self.shown.clone(), error }
             } else {
@@ -76,10 +75,12 @@ fn begin(db: &Connection) -> std::result::Result<bool, Unusable> {
 
 /// `true` if the schema has a table of a store, whole or not.
 fn has_tables(db: &Connection) -> Result<bool> {
-    const TABLES: &str = "SELECT EXISTS (SELECT 1 FROM pg_class
-        WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v')
-        AND relname IN ('event', 'failure', 'outbox', 'progress', 'turn', 'stored_deployment', 'deployment'))";
-    Ok(db.one(TABLES, params![], |row| row.get(0))?.unwrap_or(false))
+    let names = migrations::names_of_tables();
+    let found = db.batch(&format!(
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+        AND relkind IN ('r', 'p', 'v') AND relname IN ({names}))"
+    ))?;
+    Ok(found.first().cloned().flatten().ok_or_else(Error::no_row)? == "t")
 }
 
 /// The last id that a table has used.

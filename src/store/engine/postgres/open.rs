@@ -28,8 +28,8 @@ pub(in crate::store) fn open_to_read(address: &Arc<PostgresAddress>) -> Result<C
 pub(super) fn require_schema(address: &Arc<PostgresAddress>, db: &Connection) -> Result<(), OpenError> {
     match retried(|| migrations::schema(db)).map_err(|error| wrong(address, error.to_string()))? {
         Some(SCHEMA) => Ok(()),
-        None => Err(OpenError::NoSchema { store: shown(address) }),
-        Some(found) => Err(newer(address, found)),
+        Some(found) if found > SCHEMA => Err(newer(address, found)),
+        Some(_) | None => Err(OpenError::NoSchema { store: shown(address) }),
     }
 }
 
@@ -42,7 +42,9 @@ pub(super) fn migrated(address: &Arc<PostgresAddress>) -> Result<Arc<Hosts>, Ope
         match migrations::migrate(&db) {
             Ok(()) => return Ok(hosts),
             Err(Unusable::Database(error))
-                if error.is_worth_repeating() && began.elapsed() < address.open_limit =>
+                if error.is_worth_repeating()
+                    && !error.is_no_login()
+                    && began.elapsed() < address.open_limit =>
             {
                 db.roll_back();
                 thread::sleep(TRY_EVERY);
@@ -63,7 +65,9 @@ fn retried<T>(mut read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
     let began = Instant::now();
     loop {
         match read() {
-            Err(error) if error.is_lost() && began.elapsed() < 4 * TRY_EVERY => thread::sleep(TRY_EVERY),
+            Err(error) if error.is_lost() && !error.is_no_login() && began.elapsed() < 4 * TRY_EVERY => {
+                thread::sleep(TRY_EVERY);
+            }
             done => return done,
         }
     }

@@ -1,5 +1,6 @@
 //! PostgreSQL's password file. Each line is `host:port:database:user:password`.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Connection that a password is looked for.
@@ -13,7 +14,14 @@ pub(super) struct Wanted<'a> {
 
 /// The password in a file. `None` if there is no such file, or none of its lines is for this connection.
 pub(super) fn password(file: &Path, wanted: &Wanted<'_>) -> Option<String> {
-    find(&std::fs::read_to_string(file).ok()?, wanted)
+    match std::fs::read_to_string(file) {
+        Ok(text) => find(&text, wanted),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::warn!("cannot read the password file {}: {error}", file.display());
+            None
+        }
+    }
 }
 
 fn find(file: &str, Wanted { host, port, database, user }: &Wanted<'_>) -> Option<String> {

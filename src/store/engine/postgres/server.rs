@@ -44,7 +44,8 @@ pub(in crate::store) struct Server {
     replica: Option<Arc<Replica>>,
     /// Number of the last turn.
     turn: i64,
-    /// `true` if another replica has decided since the last turn of this one.
+    /// `true` if another replica may have decided since the last turn of this one. Whoever only takes in keeps nothing that
+    /// would have to be read again.
     others_decided: bool,
     /// Number of sessions that the observer knows of.
     sessions: u64,
@@ -69,7 +70,7 @@ impl Server {
             durable: address.durable,
             replica: replica.clone(),
             turn: 0,
-            others_decided: true,
+            others_decided: role == Role::Decides,
             sessions: 1,
             beat_at: None,
             unclear_commits: Arc::clone(&unclear_commits),
@@ -115,7 +116,7 @@ impl Server {
         durability: Durability,
         fingerprint: Option<&str>,
     ) -> Result<()> {
-        let Db::Postgres(db) = &self.db else { return Ok(()) };
+        let db = self.db.postgres()?;
         let needs_standby = self.needs_standby(durability);
         let generation = match (&self.replica, fingerprint) {
             (Some(replica), Some(fingerprint)) if self.role == Role::Decides => {
@@ -138,7 +139,7 @@ impl Server {
             require_standby(first(answers.next()))?;
         }
         if self.role == Role::Decides {
-            let number = turn(first(answers.next()), first(answers.next()))?;
+            let number = turn(first(answers.next()), first(answers.next()).is_some())?;
             self.others_decided = number != self.turn + 1;
             self.turn = number;
         }
@@ -151,7 +152,7 @@ impl Server {
         durability: Durability,
         to_fold: &[Unfolded],
     ) -> Result<()> {
-        let Db::Postgres(db) = &self.db else { return Ok(()) };
+        let db = self.db.postgres()?;
         unfolded::add(db, to_fold)?;
         let needs_standby = self.needs_standby(durability);
         let after = if needs_standby { "SHOW synchronous_standby_names" } else { "" };
@@ -224,11 +225,11 @@ fn take_turn(generation: Option<&Generation>) -> [String; 4] {
 }
 
 /// Number of the turn, from the answers to the first two of these statements.
-fn turn(number: Option<String>, later: Option<String>) -> Result<i64> {
+fn turn(number: Option<String>, has_later: bool) -> Result<i64> {
     let Some(number) = number else {
         return Err(stepped_back("a later version of the program has migrated the database"));
     };
-    if later.is_some() {
+    if has_later {
         return Err(stepped_back(
             "a later start with another version or configuration decides while it lives",
         ));

@@ -23,24 +23,7 @@ impl Tls {
     /// # Errors
     /// Message about a file that cannot be read, or has no certificates.
     pub(super) fn trusting(file: Option<&Path>) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        match file {
-            Some(file) => {
-                let wrong = |error: &dyn std::fmt::Display| {
-                    format!("cannot read certificates from {}: {error}", file.display())
-                };
-                for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))? {
-                    let certificate = certificate.map_err(|error| wrong(&error))?;
-                    roots.add(certificate).map_err(|error| wrong(&error))?;
-                }
-                if roots.is_empty() {
-                    return Err(wrong(&"it has no section BEGIN CERTIFICATE"));
-                }
-            }
-            // Certificates of the system that are of no use are left out, as browsers do. With none left, no server is
-            // trusted.
-            None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
-        }
+        let roots = file.map_or_else(|| Ok(of_the_system()), certificates_in)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -49,6 +32,31 @@ impl Tls {
             .with_no_client_auth();
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
+}
+
+/// The certificates in a file.
+fn certificates_in(file: &Path) -> Result<RootCertStore, String> {
+    let wrong =
+        |error: &dyn std::fmt::Display| format!("cannot read certificates from {}: {error}", file.display());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))? {
+        let certificate = certificate.map_err(|error| wrong(&error))?;
+        roots.add(certificate).map_err(|error| wrong(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong(&"it has no section BEGIN CERTIFICATE"));
+    }
+    Ok(roots)
+}
+
+/// The certificates of the system. Those of no use are left out, as browsers do. With none left, no server is trusted.
+fn of_the_system() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let (trusted, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if trusted == 0 {
+        tracing::debug!("the system has no certificates: a server needs store.certificate_authority");
+    }
+    roots
 }
 
 impl MakeTlsConnect<Socket> for Tls {

@@ -11,12 +11,11 @@ pub(super) fn add(db: &Connection, events: &[Unfolded]) -> Result<()> {
     }
     let rows: Vec<String> =
         events.iter().map(|Unfolded { subject_key, row }| format!("({row}, {subject_key})")).collect();
-    // Stored again by a transaction that is repeated because its first commit had no clear answer: then the event exists,
-    // and this is not reached.
+    // If a group is repeated after a commit without a clear answer, its events exist, and `events` is empty.
     db.batch(&format!("INSERT INTO unfolded VALUES {}", rows.join(", "))).map(drop)
 }
 
-/// The next events to fold, about `wanted`. `None` if there are none. Called in a turn.
+/// The next events to fold, at most `wanted`. `None` if there are none. Called in a turn.
 pub(in crate::store) fn next(db: &Connection, wanted: usize) -> Result<Option<Slice>> {
     const NEXT: &str = "SELECT subject_key, event FROM unfolded ORDER BY subject_key, event LIMIT ?1";
     let mut events = Vec::new();

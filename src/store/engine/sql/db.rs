@@ -17,6 +17,14 @@ pub(in crate::store) enum Db {
 }
 
 impl Db {
+    /// The connection to a database of PostgreSQL, for what only that engine has.
+    pub(in crate::store::engine) fn postgres(&self) -> Result<&postgres::connection::Connection> {
+        match self {
+            Self::Postgres(db) => Ok(db),
+            Self::Sqlite(_) => Err(Error::damaged("a file was taken for a database of PostgreSQL")),
+        }
+    }
+
     /// Reads the first row. `None` if there is none.
     #[inline]
     pub(in crate::store) fn one<T>(

@@ -25,6 +25,8 @@ pub(in crate::store) enum ErrorKind {
     Damaged,
     /// The connection to the server was lost, or none could be made. The server undoes the open transaction.
     Lost,
+    /// No server takes this user, or has this database: there is no connection until somebody changes that.
+    NoLogin,
     /// A commit has no clear answer: the transaction may be in the store or not. The connection can be used again.
     Unknown,
     /// A later start of the program, with another version or configuration, decides now.
@@ -57,9 +59,14 @@ impl Error {
         matches!(self.kind, ErrorKind::Busy)
     }
 
-    /// `true` if the connection to the server was lost.
+    /// `true` if there is no connection to the server.
     pub(in crate::store) const fn is_lost(&self) -> bool {
-        matches!(self.kind, ErrorKind::Lost)
+        matches!(self.kind, ErrorKind::Lost | ErrorKind::NoLogin)
+    }
+
+    /// `true` if no server takes the user, or has the database.
+    pub(in crate::store) const fn is_no_login(&self) -> bool {
+        matches!(self.kind, ErrorKind::NoLogin)
     }
 
     /// `true` if another process held a lock for too long.
@@ -80,7 +87,7 @@ impl Error {
     /// `true` if the same transaction may succeed when it is repeated in a moment: the connection was lost, a commit has no
     /// clear answer, or another replica held a lock.
     pub(in crate::store) const fn is_worth_repeating(&self) -> bool {
-        matches!(self.kind, ErrorKind::Lost | ErrorKind::Unknown | ErrorKind::Conflict)
+        self.is_lost() || matches!(self.kind, ErrorKind::Unknown | ErrorKind::Conflict)
     }
 
     /// `true` if the state of the store is unknown until it is opened again.

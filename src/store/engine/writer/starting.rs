@@ -3,11 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-
 use super::Writer;
-use crate::store::engine::job::{Durability, WriterState};
+use crate::store::engine::job::Durability;
 use crate::store::engine::repeats::LONGEST_PAUSE;
+use crate::store::engine::writer_end::WriterEnd;
 use crate::store::engine::{backlog, folding, progress, sql};
 
 /// Longest time for which the start is repeated, if the server cannot be reached.
@@ -51,9 +50,9 @@ impl Writer {
         Ok(epoch)
     }
 
-    /// Starts the thread. `end` receives how it ended.
-    pub(in crate::store) fn start(self, end: watch::Sender<WriterState>) -> std::io::Result<()> {
-        thread::Builder::new().name("store-writer".into()).spawn(move || end.send_replace(self.run()))?;
+    /// Starts the thread.
+    pub(in crate::store) fn start(self, end: WriterEnd) -> std::io::Result<()> {
+        thread::Builder::new().name("store-writer".into()).spawn(move || end.is(self.run()))?;
         Ok(())
     }
 }
