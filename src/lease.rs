@@ -121,7 +121,10 @@ impl Terms {
                 }
                 Ok(false) => self.lose(&usable),
                 Err(error) => {
-                    if let Some(held_back) = self.lines.pass(Instant::now()) {
+                    // Without the lease, there is nothing to renew.
+                    if usable.borrow().is_some()
+                        && let Some(held_back) = self.lines.pass(Instant::now())
+                    {
                         tracing::warn!(lease = self.name, %error, held_back, "the lease could not be renewed");
                     }
                     if usable.borrow().is_some_and(|until| Instant::now() >= until) {

@@ -18,7 +18,6 @@ mod secrets;
 mod setup;
 mod store;
 mod store_address;
-mod thread;
 mod tls;
 mod watchdog;
 
@@ -49,7 +48,6 @@ use self::store::wait_for_writer;
 pub(crate) use self::store_address::{
     other_store, store_of_command, store_of_reading_command, store_to_copy,
 };
-use self::thread::in_a_thread;
 pub(crate) use self::tls::tls;
 pub use self::watchdog::Watchdog;
 
@@ -81,11 +79,10 @@ pub async fn run<F: Future<Output = ()>>(
     let admin_address = listeners.admin.local_addr().map_err(RunError::Listener)?.ip();
     let mut stop = pin!(stop);
     // A database that cannot be reached is tried for a while.
-    let opening = in_a_thread(move || {
+    let opening = tokio::task::spawn_blocking(move || {
         let opened = Parts::open(&setup, clock, admin_address, reload_requests, stopped);
         opened.map(|parts| (parts, setup))
-    })
-    .map_err(RunError::Thread)?;
+    });
     let (parts, setup) = tokio::select! {
         opened = opening => opened.map_err(|error| RunError::Thread(io::Error::other(error)))??,
         () = &mut stop => {

@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench intake` prints the ratio; `-- lives 64` chooses a load and a number of connections.
 //! `-- million` measures with a million incidents in the store, `-- memory` the memory of the program itself,
-//! `-- latency` how soon a backend gets the end of a failure, `-- drain` how fast waiting failures are sent, and
-//! `-- backfill` how fast a hundred thousand past incidents are read.
+//! `-- latency` how soon a backend gets the end of a failure, `-- drain` how fast waiting failures are sent,
+//! `-- backfill` how fast a hundred thousand past incidents are read, and `-- replicas URL…` replicas on PostgreSQL.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
@@ -15,6 +15,7 @@ mod latency;
 mod load;
 mod memory;
 mod million;
+mod replicas;
 mod servers;
 
 use client::Run;
@@ -30,6 +31,10 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     for argument in &arguments {
         match argument.as_str() {
+            "replicas" => {
+                let is_url = |argument: &&String| argument.contains("://");
+                return replicas::run(&arguments.iter().filter(is_url).cloned().collect::<Vec<_>>());
+            }
             "million" => return million::run(),
             "memory" => return memory::run(),
             "drain" => return drain::run(),

@@ -66,6 +66,7 @@ fn print_start(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
         version = env!("PAGERDUTY_DORA_VERSION"),
         configuration,
         store,
+        replica = address.replica(),
         schema = store::SCHEMA,
         webhooks = %listeners.public.local_addr()?,
         admin = %listeners.admin.local_addr()?,

@@ -74,11 +74,10 @@ impl Default for StoreSection {
 }
 
 impl StoreSection {
-    /// Keys that only a database has and that are set.
+    /// Keys that only a database has and that are set. The password and the certificates are not among them, because
+    /// `store copy --to URL` needs them while the store is still a file.
     fn keys_of_database(&self) -> impl Iterator<Item = &'static str> {
         [
-            (STORE_PASSWORD, self.password.is_some()),
-            (STORE_AUTHORITY, self.certificate_authority.is_some()),
             ("store.read_url", self.read_url.is_some()),
             ("store.replica", self.replica.is_some()),
             ("store.durable", self.durable.is_some()),
@@ -203,8 +202,6 @@ mod tests {
                 "path = \"x.db\"\nurl = \"postgres://db\"",
                 "line 3: store.url: a store is a database or a file",
             ),
-            ("password = { env = \"A\" }", "line 2: store.password: is only for a database of PostgreSQL"),
-            ("certificate_authority = \"a\"", "line 2: store.certificate_authority: is only for a database"),
             ("read_url = \"postgres://db\"", "line 2: store.read_url: is only for a database"),
             ("replica = \"a\"", "line 2: store.replica: is only for a database"),
             ("durable = \"server\"", "line 2: store.durable: is only for a database"),

@@ -12,6 +12,9 @@ const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 /// Parameters that are used. All others are refused, because they would have no effect.
 const PARAMETERS: [&str; 6] = ["host", "port", "user", "dbname", "options", "sslmode"];
 
+/// Largest number of hosts.
+const MOST_HOSTS: usize = 16;
+
 /// Address of a database of PostgreSQL, without a password: `postgres://user@host1,host2:5433/database?sslmode=…`.
 ///
 /// It is read as PostgreSQL's own programs read it: they allow several hosts, which no ordinary URL has.
@@ -76,7 +79,13 @@ impl TryFrom<String> for StoreUrl {
                         .to_owned(),
                 );
             }
-            None => hosts.split(',').try_for_each(check_host)?,
+            None => {
+                let number = hosts.split(',').count();
+                if number > MOST_HOSTS {
+                    return Err(format!("names {number} hosts: name at most {MOST_HOSTS}"));
+                }
+                hosts.split(',').try_for_each(check_host)?;
+            }
         }
         match value("port") {
             Some(_) if !hosts.is_empty() => {

@@ -25,11 +25,7 @@ impl ReadLog {
             Ok(Err(error @ ReadError::Cursor)) => Err(ApiError::bad_query(error)),
             Ok(Err(error)) => {
                 if let Some(held_back) = self.0.pass(Instant::now()) {
-                    tracing::error!(
-                        %error,
-                        held_back,
-                        "the store could not be read; if it is damaged, stop the program and restore a backup"
-                    );
+                    tracing::error!(%error, held_back, "the store could not be read");
                 }
                 let detail = "The store could not be read: the log says why.";
                 Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail))

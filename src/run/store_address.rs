@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::config::{Config, Problem, StoreDurability, StoreUrl, postgres_password_file, postgres_user};
-use crate::store::{Durable, PostgresAddress, StoreAddress};
+use crate::store::{Durable, PostgresAddress, StoreAddress, check_certificates};
 
 /// Longest wait of the daemon for its database at the start: a failover of the server may be under way.
 const DAEMON_LIMIT: Duration = Duration::from_mins(1);
@@ -98,6 +98,10 @@ fn address(
             None => Err(config.locate(Problem::with_key("store", "has neither a path nor a url"))),
         };
     };
+    if let Some(file) = &section.certificate_authority {
+        check_certificates(file)
+            .map_err(|message| config.locate(Problem::with_key("store.certificate_authority", message)))?;
+    }
     let is_named = [Some(url), section.read_url.as_ref()].into_iter().flatten().all(StoreUrl::names_user);
     let user = match postgres_user() {
         Some(user) => user,

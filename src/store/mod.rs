@@ -28,7 +28,7 @@ pub use engine::error::ReadError;
 pub use engine::health::StoreOutage;
 pub use engine::job::{StoreError, WriterState};
 pub use engine::open_error::OpenError;
-pub use engine::postgres::guarantees::ServerGuarantees;
+pub use engine::postgres::{guarantees::ServerGuarantees, tls::check_certificates};
 pub use engine::schema::SCHEMA;
 pub use engine::settings::{CommitObserver, MAX_BACKLOG, Settings};
 pub use engine::shared_gauges::SharedGauges;

@@ -88,7 +88,9 @@ pub struct Metrics {
 impl Metrics {
     /// Registers all metrics. The counters of these backends are there from the start.
     pub fn new(backends: impl IntoIterator<Item = String>) -> Arc<Self> {
-        Arc::new(Self::registered(backends))
+        let mut metrics = Self::registered(backends);
+        metrics.store.register_file(&mut metrics.registry);
+        Arc::new(metrics)
     }
 
     /// The same for a daemon that shares its store with others.

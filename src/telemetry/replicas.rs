@@ -95,6 +95,11 @@ impl ReplicaMetrics {
         self.reconnects.inc();
     }
 
+    /// `true` while this replica only takes webhooks in.
+    pub fn only_takes_in(&self) -> bool {
+        self.has_stepped_back.get() != 0
+    }
+
     pub(super) fn stepped_back(&self, has_stepped_back: bool) {
         self.has_stepped_back.set(i64::from(has_stepped_back));
     }

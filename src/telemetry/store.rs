@@ -29,11 +29,6 @@ impl StoreMetrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register("pagerduty_dora_store_bytes", "Size of the store's files", self.bytes.clone());
         registry.register(
-            "pagerduty_dora_store_free_bytes",
-            "Free space on the store's file system",
-            self.free_bytes.clone(),
-        );
-        registry.register(
             "pagerduty_dora_writes_refused",
             "Writes that the store could not commit",
             self.writes_refused.clone(),
@@ -42,6 +37,15 @@ impl StoreMetrics {
             "pagerduty_dora_store_read_failures",
             "Scrapes that could not read the store",
             self.read_failures.clone(),
+        );
+    }
+
+    /// Registers the metrics of a file. The disk of a database is not seen from here.
+    pub fn register_file(&self, registry: &mut Registry) {
+        registry.register(
+            "pagerduty_dora_store_free_bytes",
+            "Free space on the store's file system",
+            self.free_bytes.clone(),
         );
     }
 

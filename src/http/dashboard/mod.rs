@@ -131,6 +131,7 @@ impl Dashboard {
         let reconciliation = self.metrics.reconciliation.state();
         let deployment_readings = self.metrics.deployment_readings.states();
         let certificate_expiry = self.metrics.certificate_expiry();
+        let only_takes_in = self.metrics.replicas.only_takes_in();
         let (reload_refused, trouble) = (self.metrics.reloads.last_refused(), self.store.trouble());
         move |reader| {
             Ok(HealthData {
@@ -144,6 +145,7 @@ impl Dashboard {
                 deployment_readings,
                 certificate_expiry,
                 reload_refused,
+                only_takes_in,
                 trouble,
                 last_received_at: reader.last_received_at()?,
                 last_deployment_at: reader.last_deployment_at()?,

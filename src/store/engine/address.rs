@@ -61,6 +61,14 @@ impl StoreAddress {
         }
     }
 
+    /// Name of this daemon among those that share the store. `None` if the store is a file.
+    pub fn replica(&self) -> Option<&str> {
+        match self {
+            Self::File(_) => None,
+            Self::Postgres(address) => Some(&address.replica),
+        }
+    }
+
     /// The file. `None` if the store is a database of PostgreSQL.
     pub fn file(&self) -> Option<&Path> {
         match self {

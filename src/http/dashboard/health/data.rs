@@ -29,6 +29,8 @@ pub(in crate::http::dashboard) struct HealthData {
     pub(in crate::http::dashboard) certificate_expiry: Option<Timestamp>,
     /// Time and mistakes of the last reload. `None` if it was not refused.
     pub(in crate::http::dashboard) reload_refused: Option<(Timestamp, String)>,
+    /// `true` if another replica decides, because it was started later with another version or configuration.
+    pub(in crate::http::dashboard) only_takes_in: bool,
     /// Reason why the store cannot commit. `None` if it can.
     pub(in crate::http::dashboard) trouble: Option<StoreOutage>,
     /// Time at which the last event was received.

@@ -92,6 +92,7 @@ fn rows(data: &HealthData) -> Vec<HealthRow> {
     rows.extend(data.deployment_readings.iter().map(|state| deployment_reading(data, state)));
     rows.extend(certificate(data));
     rows.extend(configuration(data));
+    rows.extend(replica(data));
     rows.extend([events_api(data), store(data), quarantine(data)]);
     rows.extend(backends::rows(data));
     rows.push(figures(data));
@@ -138,6 +139,14 @@ fn configuration(data: &HealthData) -> Option<HealthRow> {
         safe_text(why)
     );
     Some(HealthRow { about: "Configuration".to_owned(), says, must_act: true, page: None })
+}
+
+/// A replica that decides nothing.
+fn replica(data: &HealthData) -> Option<HealthRow> {
+    const SAYS: &str = "This replica takes events in, and decides nothing: another one was started or reloaded later, with \
+        another version or configuration. Give all the same version and configuration.";
+    let row = || HealthRow { about: "Replica".to_owned(), says: SAYS.to_owned(), must_act: true, page: None };
+    data.only_takes_in.then(row)
 }
 
 /// State of the public listener's certificate, if it has one.

@@ -15,7 +15,7 @@ impl From<tokio_postgres::Error> for Error {
     }
 }
 
-/// The message of the server, or of the connection, with its causes.
+/// The message of the server, or of the connection, with its causes and with advice.
 fn message(error: &tokio_postgres::Error) -> String {
     if let Some(refused) = error.as_db_error() {
         let detail = refused.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
@@ -31,8 +31,21 @@ fn message(error: &tokio_postgres::Error) -> String {
         }
         cause = next.source();
     }
-    message
+    let advice = ADVICE.iter().find(|(part, _)| message.contains(part)).map_or("", |(_, advice)| advice);
+    message + advice
 }
+
+/// Parts of messages of the connection, and advice on them.
+const ADVICE: [(&str, &str); 5] = [
+    (
+        "server does not support TLS",
+        "; switch ssl on there, or write ?sslmode=disable in the URL if nobody else is in that network",
+    ),
+    ("UnknownIssuer", "; name the file of the certificate's issuer in store.certificate_authority"),
+    ("NotValidForName", "; the URL has to name the server as its certificate does"),
+    ("password missing", "; set store.password, or write a line into PostgreSQL's password file"),
+    ("onnection refused", "; does the server run there, and does it listen on this address?"),
+];
 
 /// Consequence of an error. An error without an answer of the server means that the connection is of no use any more.
 fn kind(error: &tokio_postgres::Error) -> ErrorKind {
@@ -71,11 +84,16 @@ fn advice(code: &SqlState) -> &'static str {
         SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => {
             "; the database is damaged: check the server's disk, and restore a backup of the server"
         }
-        SqlState::TOO_MANY_CONNECTIONS => "; each daemon needs ten connections: raise max_connections",
+        SqlState::TOO_MANY_CONNECTIONS => {
+            "; each daemon needs ten connections: raise max_connections, or the limit of the user"
+        }
         SqlState::READ_ONLY_SQL_TRANSACTION => "; the server is a standby",
         SqlState::INSUFFICIENT_PRIVILEGE => {
-            "; the user of store.url needs to own the schema, or CREATE on it"
+            "; the user of store.url needs CREATE on its schema to make the tables, and SELECT, INSERT, UPDATE and DELETE on \
+             them"
         }
+        SqlState::INVALID_PASSWORD => "; look at the user of store.url, and at store.password",
+        SqlState::UNDEFINED_DATABASE => "; make it with CREATE DATABASE, or correct store.url",
         _ => "",
     }
 }

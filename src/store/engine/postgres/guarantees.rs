@@ -48,7 +48,7 @@ impl ServerGuarantees {
     pub fn ask(address: &Arc<PostgresAddress>) -> std::result::Result<Self, OpenError> {
         let store = StoreAddress::Postgres(Arc::clone(address));
         let wrong = |reason| OpenError::Server { store: store.to_string(), reason };
-        let hosts = Hosts::of(address, &address.url).map(Arc::new).map_err(wrong)?;
+        let hosts = Hosts::of(address).map(Arc::new).map_err(wrong)?;
         // For writing, so that a standby is no answer.
         let db = Connection::new(hosts, Purpose::Write);
         match migrations::require_server(&db) {

@@ -20,49 +20,47 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// Time after which a silent network counts as lost.
 const SILENCE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Largest number of hosts.
-const MOST_HOSTS: usize = 16;
-
 /// A connection, and the part of it that moves its bytes.
 type Connected = (Client, tokio_postgres::Connection<Socket, Stream>);
 
 /// The hosts of a database.
 pub(in crate::store) struct Hosts {
-    /// One for each host.
+    /// One for each host, in the order in which they are tried.
     configs: Vec<Config>,
+    /// Number of hosts at the beginning that are only read from.
+    only_for_reading: usize,
     tls: Tls,
 }
 
 impl Hosts {
-    /// Reads the URL.
+    /// The hosts of `store.url`.
     ///
     /// # Errors
     /// Message about a part that cannot be used.
-    pub(super) fn of(address: &PostgresAddress, url: &str) -> std::result::Result<Self, String> {
-        let wanted: Config = ordinary_mode(url).parse().map_err(|error: tokio_postgres::Error| {
-            let cause =
-                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            format!("{error}{cause}")
-        })?;
-        let hosts = wanted.get_hosts();
-        match hosts.len() {
-            0 => return Err("its URL names no host".to_owned()),
-            1..=MOST_HOSTS => {}
-            more => return Err(format!("its URL names {more} hosts: name at most {MOST_HOSTS}")),
-        }
-        let says_mode = url.contains("sslmode=");
-        let each = hosts.iter().enumerate().map(|(index, host)| {
-            let port = wanted.get_ports().get(index).or(wanted.get_ports().first()).copied().unwrap_or(5432);
-            one_host(&wanted, (host, port), says_mode, address)
-        });
-        Ok(Self { configs: each.collect(), tls: Tls::trusting(address.certificate_authority.as_deref())? })
+    pub(super) fn of(address: &PostgresAddress) -> std::result::Result<Self, String> {
+        let tls = Tls::trusting(address.certificate_authority.as_deref())?;
+        Ok(Self { configs: configs(address, &address.url)?, only_for_reading: 0, tls })
     }
 
+    /// The hosts of `store.read_url`, and behind them those of `store.url`: what can be read there must not depend on one
+    /// server.
+    ///
+    /// # Errors
+    /// Message about a part that cannot be used.
+    pub(super) fn for_reading(address: &PostgresAddress) -> std::result::Result<Self, String> {
+        let mut hosts = Self::of(address)?;
+        if let Some(url) = &address.read_url {
+            let first = configs(address, url)?;
+            hosts.only_for_reading = first.len();
+            hosts.configs.splice(..0, first);
+        }
+        Ok(hosts)
+    }
     /// Connects to the first host that can be used: for writing, one that is no standby.
     pub(super) fn connect(&self, purpose: Purpose) -> Result<Connected> {
         let runtime = runtime().map_err(|error| Error::new(ErrorKind::Refused, error.to_string()))?;
         let (mut messages, mut kind) = (Vec::new(), ErrorKind::NoLogin);
-        for config in &self.configs {
+        for (index, config) in self.configs.iter().enumerate() {
             let (mut config, tls) = (config.clone(), self.tls.clone());
             if purpose != Purpose::Read {
                 config.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -71,7 +69,15 @@ impl Hosts {
             let connecting = runtime.spawn(async move { config.connect(tls).await });
             let abort = connecting.abort_handle();
             let error = match wait(connecting, CONNECT_LIMIT) {
-                Some(Ok(Ok(connected))) => return Ok(connected),
+                Some(Ok(Ok(connected))) => {
+                    if (1..=index).contains(&self.only_for_reading) {
+                        let reason = messages.join("; ");
+                        tracing::warn!(
+                            "reading from store.url, because store.read_url cannot be used: {reason}"
+                        );
+                    }
+                    return Ok(connected);
+                }
                 Some(Ok(Err(error))) => error.into(),
                 Some(Err(error)) => Error::new(ErrorKind::Lost, error.to_string()),
                 None => {
@@ -92,6 +98,24 @@ impl Hosts {
         }
         Err(Error::new(kind, messages.join("; ")))
     }
+}
+
+/// The configuration of each host of a URL.
+fn configs(address: &PostgresAddress, url: &str) -> std::result::Result<Vec<Config>, String> {
+    let wanted: Config = ordinary_mode(url).parse().map_err(|error: tokio_postgres::Error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{error}{cause}")
+    })?;
+    let hosts = wanted.get_hosts();
+    if hosts.is_empty() {
+        return Err("its URL names no host".to_owned());
+    }
+    let says_mode = url.contains("sslmode=");
+    let each = hosts.iter().enumerate().map(|(index, host)| {
+        let port = wanted.get_ports().get(index).or(wanted.get_ports().first()).copied().unwrap_or(5432);
+        one_host(&wanted, (host, port), says_mode, address)
+    });
+    Ok(each.collect())
 }
 
 /// Name of the only host, for people.

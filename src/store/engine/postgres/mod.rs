@@ -17,7 +17,7 @@ pub(in crate::store) mod replica;
 pub(in crate::store) mod row;
 pub(in crate::store) mod server;
 mod server_session;
-mod tls;
+pub(in crate::store) mod tls;
 pub(in crate::store) mod unfolded;
 mod wait;
 pub(in crate::store) mod whole_store;

@@ -26,7 +26,7 @@ impl NewDatabase {
     /// Begins to write a store.
     pub(in crate::store::engine) fn begin(address: &Arc<PostgresAddress>) -> Result<Self, CopyError> {
         let shown = open::shown(address);
-        let connection = Connection::new(open::hosts(address, &address.url)?, Purpose::Migrate);
+        let connection = Connection::new(open::hosts(address)?, Purpose::Migrate);
         match begin(&connection) {
             Ok(true) => {}
             Ok(false) => return Err(CopyError::NotEmpty(shown)),

@@ -18,15 +18,15 @@ const TRY_EVERY: Duration = Duration::from_millis(500);
 
 /// A connection for reading.
 pub(in crate::store) fn open_to_read(address: &Arc<PostgresAddress>) -> Result<Connection, OpenError> {
-    let url = address.read_url.as_ref().unwrap_or(&address.url);
-    let db = Connection::new(hosts(address, url)?, Purpose::Read);
+    let hosts = Hosts::for_reading(address).map_err(|reason| wrong(address, reason))?;
+    let db = Connection::new(Arc::new(hosts), Purpose::Read);
     require_schema(address, &db)?;
     Ok(db)
 }
 
 /// Fails unless the database has the schema of this version.
 pub(super) fn require_schema(address: &Arc<PostgresAddress>, db: &Connection) -> Result<(), OpenError> {
-    match retried(|| migrations::schema(db)).map_err(|error| wrong(address, error.to_string()))? {
+    match retried(address, || migrations::schema(db)).map_err(|error| wrong(address, error.to_string()))? {
         Some(SCHEMA) => Ok(()),
         Some(found) if found > SCHEMA => Err(newer(address, found)),
         Some(_) | None => Err(OpenError::NoSchema { store: shown(address) }),
@@ -35,9 +35,9 @@ pub(super) fn require_schema(address: &Arc<PostgresAddress>, db: &Connection) ->
 
 /// Migrates the database, and returns its hosts.
 pub(super) fn migrated(address: &Arc<PostgresAddress>) -> Result<Arc<Hosts>, OpenError> {
-    let hosts = hosts(address, &address.url)?;
+    let hosts = hosts(address)?;
     let db = Connection::new(Arc::clone(&hosts), Purpose::Migrate);
-    let began = Instant::now();
+    let (began, mut is_told) = (Instant::now(), false);
     loop {
         match migrations::migrate(&db) {
             Ok(()) => return Ok(hosts),
@@ -46,6 +46,12 @@ pub(super) fn migrated(address: &Arc<PostgresAddress>) -> Result<Arc<Hosts>, Ope
                     && !error.is_no_login()
                     && began.elapsed() < address.open_limit =>
             {
+                if !std::mem::replace(&mut is_told, true) {
+                    let seconds = address.open_limit.as_secs();
+                    tracing::warn!(
+                        "the store cannot be opened yet, and is tried again for {seconds} s: {error}"
+                    );
+                }
                 db.roll_back();
                 thread::sleep(TRY_EVERY);
             }
@@ -56,16 +62,16 @@ pub(super) fn migrated(address: &Arc<PostgresAddress>) -> Result<Arc<Hosts>, Ope
     }
 }
 
-pub(super) fn hosts(address: &Arc<PostgresAddress>, url: &str) -> Result<Arc<Hosts>, OpenError> {
-    Hosts::of(address, url).map(Arc::new).map_err(|reason| wrong(address, reason))
+pub(super) fn hosts(address: &Arc<PostgresAddress>) -> Result<Arc<Hosts>, OpenError> {
+    Hosts::of(address).map(Arc::new).map_err(|reason| wrong(address, reason))
 }
 
-/// Tries again for a moment if the connection was lost.
-fn retried<T>(mut read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+/// Tries again for a while if there is no connection.
+fn retried<T>(address: &PostgresAddress, mut read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
     let began = Instant::now();
     loop {
         match read() {
-            Err(error) if error.is_lost() && !error.is_no_login() && began.elapsed() < 4 * TRY_EVERY => {
+            Err(error) if error.is_lost() && !error.is_no_login() && began.elapsed() < address.open_limit => {
                 thread::sleep(TRY_EVERY);
             }
             done => return done,

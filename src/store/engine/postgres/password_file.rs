@@ -1,6 +1,7 @@
 //! PostgreSQL's password file. Each line is `host:port:database:user:password`.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// Connection that a password is looked for.
@@ -15,6 +16,14 @@ pub(super) struct Wanted<'a> {
 /// The password in a file. `None` if there is no such file, or none of its lines is for this connection.
 pub(super) fn password(file: &Path, wanted: &Wanted<'_>) -> Option<String> {
     match std::fs::read_to_string(file) {
+        Ok(_) if is_open_to_others(file) => {
+            // As PostgreSQL's own programs do.
+            tracing::warn!(
+                "the password file {} is not used, because others may read it: give it the mode 0600",
+                file.display()
+            );
+            None
+        }
         Ok(text) => find(&text, wanted),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => {
@@ -22,6 +31,10 @@ pub(super) fn password(file: &Path, wanted: &Wanted<'_>) -> Option<String> {
             None
         }
     }
+}
+
+fn is_open_to_others(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o077 != 0)
 }
 
 fn find(file: &str, Wanted { host, port, database, user }: &Wanted<'_>) -> Option<String> {

@@ -227,12 +227,10 @@ fn take_turn(generation: Option<&Generation>) -> [String; 4] {
 /// Number of the turn, from the answers to the first two of these statements.
 fn turn(number: Option<String>, has_later: bool) -> Result<i64> {
     let Some(number) = number else {
-        return Err(stepped_back("a later version of the program has migrated the database"));
+        return Err(stepped_back("a later version has migrated the database"));
     };
     if has_later {
-        return Err(stepped_back(
-            "a later start with another version or configuration decides while it lives",
-        ));
+        return Err(stepped_back("it was started later, with another version or configuration, and lives"));
     }
     number.parse().map_err(|_| Error::damaged(format!("turn {number}")))
 }
@@ -243,7 +241,7 @@ fn first(answer: Option<Vec<Option<String>>>) -> Option<String> {
 }
 
 fn stepped_back(reason: &str) -> Error {
-    Error::new(ErrorKind::SteppedBack, format!("an upgrade is under way: {reason}"))
+    Error::new(ErrorKind::SteppedBack, format!("another replica decides: {reason}"))
 }
 
 /// Checks the setting `synchronous_standby_names` of the server.

@@ -34,6 +34,14 @@ impl Tls {
     }
 }
 
+/// Checks a file with certificates.
+///
+/// # Errors
+/// Message about a file that cannot be read, or has no certificates.
+pub fn check_certificates(file: &Path) -> Result<(), String> {
+    certificates_in(file).map(drop)
+}
+
 /// The certificates in a file.
 fn certificates_in(file: &Path) -> Result<RootCertStore, String> {
     let wrong =

@@ -30,7 +30,7 @@ pub(in crate::store::engine) fn open(
 ) -> Result<Connection, CopyError> {
     let failed = |error: Error| open::wrong(address, error.to_string());
     let in_use = || CopyError::SourceInUse(open::shown(address));
-    let db = Connection::new(open::hosts(address, &address.url)?, Purpose::Migrate);
+    let db = Connection::new(open::hosts(address)?, Purpose::Migrate);
     open::require_schema(address, &db)?;
     if is_alone {
         // Asked before the lock, which would disturb living daemons, and again when no other one can start.
