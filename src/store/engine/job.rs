@@ -1,11 +1,4 @@
-//! Jobs for the writer, and its wait for more.
-
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
-
-use tokio::sync::mpsc;
+//! Jobs for the writer.
 
 use super::session::Session;
 use super::sql;
@@ -98,35 +91,6 @@ impl Job for FoldSoon {
     }
 
     fn finish(self: Box<Self>, _: Result<(), StoreError>) {}
-}
-
-/// Result of waiting for a job.
-pub(in crate::store) enum NextJob {
-    Job(Box<dyn Job>),
-    Nothing,
-    /// No job will come any more.
-    End,
-}
-
-/// The next job, if one comes soon.
-pub(in crate::store) fn receive_within(queue: &mut mpsc::Receiver<Box<dyn Job>>, pause: Duration) -> NextJob {
-    struct WakeOnSend(Thread);
-    impl Wake for WakeOnSend {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(WakeOnSend(thread::current())));
-    let began = Instant::now();
-    loop {
-        if let Poll::Ready(job) = queue.poll_recv(&mut Context::from_waker(&waker)) {
-            return job.map_or(NextJob::End, NextJob::Job);
-        }
-        match pause.checked_sub(began.elapsed()) {
-            Some(left) => thread::park_timeout(left),
-            None => return NextJob::Nothing,
-        }
-    }
 }
 
 /// Reason why a transaction is not durable.

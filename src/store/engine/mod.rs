@@ -27,4 +27,5 @@ pub(super) mod shared_gauges;
 pub(super) mod sizes;
 pub(super) mod sql;
 pub(super) mod sqlite;
+mod wait;
 pub(super) mod writer;

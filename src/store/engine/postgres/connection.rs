@@ -16,9 +16,9 @@ use super::host::Hosts;
 use super::purpose::Purpose;
 use super::row::PostgresRow;
 use super::server_session::ServerSession;
-use super::wait::wait;
 use crate::store::engine::sql::error::ErrorKind;
 use crate::store::engine::sql::{Error, Param, Result, Row};
+use crate::store::engine::wait::wait;
 
 /// Longest wait for the answer to a COMMIT, which may wait for a standby.
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{LARGEST_GROUP, Writer};
-use crate::store::engine::job::{Job, NextJob, WriteKind, receive_within};
+use crate::store::engine::job::{Job, WriteKind};
+use crate::store::engine::wait::wait;
 
 /// Time without a large group of events after which a rush is over.
 const CALM_AFTER: Duration = Duration::from_millis(20);
@@ -27,16 +28,17 @@ impl Writer {
             };
             // A backlog that is left here could not be folded.
             if self.background.is_empty() || self.store.is_busy() || !self.folding.is_empty() {
-                match receive_within(&mut self.queue, pause) {
-                    NextJob::Job(job) => self.sort(job, &mut group),
-                    NextJob::Nothing => return Some(group),
-                    NextJob::End => return None,
+                match wait(self.queue.recv(), pause) {
+                    Some(Some(job)) => self.sort(job, &mut group),
+                    // No job will come any more.
+                    Some(None) => return None,
+                    None => return Some(group),
                 }
             }
         } else if let Some(pause) = self.time_to_calm() {
-            match receive_within(&mut self.queue, pause) {
-                NextJob::Job(job) => self.sort(job, &mut group),
-                NextJob::Nothing | NextJob::End => self.rushed_at = None,
+            match wait(self.queue.recv(), pause) {
+                Some(Some(job)) => self.sort(job, &mut group),
+                Some(None) | None => self.rushed_at = None,
             }
         }
         while group.len() < LARGEST_GROUP
