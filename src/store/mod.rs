@@ -73,7 +73,7 @@ use engine::change_channels::ChangeChannels;
 use engine::folding::Folding;
 use engine::health::Health;
 use engine::hooks::Hooks;
-use engine::job::{Job, WriteKind};
+use engine::job::{Message, WriteKind};
 use engine::open_error::in_store;
 use engine::open_store::Opened;
 use engine::progress::{self, WRITTEN_AT};
@@ -108,8 +108,8 @@ const QUEUE: usize = 1024;
 #[derive(Clone)]
 pub struct Store {
     /// Queue of the writer that stores webhooks. With one writer, that of all jobs.
-    webhooks: mpsc::Sender<Box<dyn Job>>,
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    webhooks: mpsc::Sender<Message>,
+    jobs: mpsc::Sender<Message>,
     /// Counts the commits without a clear answer. `None` if this process has the store for itself.
     unclear_commits: Option<Arc<AtomicU64>>,
     configure: Arc<watch::Sender<Settings>>,
@@ -372,7 +372,7 @@ impl Store {
     }
 
     fn offer_to<T: Send + 'static>(
-        queue: &mpsc::Sender<Box<dyn Job>>,
+        queue: &mpsc::Sender<Message>,
         kind: WriteKind,
         work: impl Work<T>,
     ) -> impl WriteFuture<T> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::backlog::{Backlog, Slice, Unfolded};
-use super::job::{FoldSoon, Job};
+use super::job::Message;
 use super::postgres::unfolded;
 use super::progress::{self, FOLDED_UP_TO};
 use super::sql::{self, Db};
@@ -29,7 +29,7 @@ pub(in crate::store) enum Folding {
         looked_at: Option<Instant>,
     },
     /// None: another writer of this process does, and is told of new ones.
-    Elsewhere(mpsc::Sender<Box<dyn Job>>),
+    Elsewhere(mpsc::Sender<Message>),
 }
 
 impl Folding {
@@ -68,7 +68,7 @@ impl Folding {
             Self::Own(backlog) => backlog.extend(stored_up_to, to_fold),
             Self::Shared { may_have_more, .. } => *may_have_more |= !to_fold.is_empty(),
             // If the queue is full, the other writer looks by itself.
-            Self::Elsewhere(decides) if !to_fold.is_empty() => drop(decides.try_send(Box::new(FoldSoon))),
+            Self::Elsewhere(decider) if !to_fold.is_empty() => drop(decider.try_send(Message::FoldSoon)),
             Self::Elsewhere(_) => {}
         }
     }

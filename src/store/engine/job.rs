@@ -1,4 +1,4 @@
-//! Jobs for the writer.
+//! Jobs for the writer, and their outcome.
 
 use super::session::Session;
 use super::sql;
@@ -41,8 +41,6 @@ pub(in crate::store) enum WriteKind {
     Background,
     /// Any other write.
     Other,
-    /// No write: another writer has stored events that are to be folded.
-    Fold,
 }
 
 /// Durability of a transaction at its commit.
@@ -70,27 +68,12 @@ pub(in crate::store) trait Job: Send {
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-/// A job that says that there are events to fold.
-pub(in crate::store) struct FoldSoon;
-
-impl Job for FoldSoon {
-    fn kind(&self) -> WriteKind {
-        WriteKind::Fold
-    }
-
-    fn is_awaited(&self) -> bool {
-        false
-    }
-
-    fn run(&mut self, _: &mut Session<'_>) -> sql::Result<()> {
-        Ok(())
-    }
-
-    fn is_done(&self) -> bool {
-        true
-    }
-
-    fn finish(self: Box<Self>, _: Result<(), StoreError>) {}
+/// A message to a writer.
+pub(in crate::store) enum Message {
+    /// A job to do.
+    Job(Box<dyn Job>),
+    /// Another writer has stored events that are to be folded.
+    FoldSoon,
 }
 
 /// Reason why a transaction is not durable.

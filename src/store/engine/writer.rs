@@ -18,7 +18,7 @@ use super::change_channels::ChangeChannels;
 use super::folding::{self, Folding};
 use super::health::Health;
 use super::hooks::Hooks;
-use super::job::{Durability, Job, NotCommitted, WriteKind, WriterState};
+use super::job::{Durability, Job, Message, NotCommitted, WriteKind, WriterState};
 use super::open_store::OpenStore;
 use super::repeats::Repeats;
 use super::session::{Changes, Session};
@@ -32,8 +32,8 @@ const LARGEST_GROUP: usize = 256;
 /// Longest transaction of a background job. A webhook ends it earlier.
 const LONGEST_BACKGROUND: Duration = Duration::from_millis(5);
 
-/// Jobs that are to be done.
-type Queue = mpsc::Receiver<Box<dyn Job>>;
+/// Jobs that are to be done, and what other writers tell.
+type Queue = mpsc::Receiver<Message>;
 
 /// State of the writer thread.
 pub(in crate::store) struct Writer {
