@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::store::engine::sql::error::ErrorKind;
-use crate::store::engine::sql::{Error, Param, Result};
+use crate::store::engine::sql::{Error, Result, Value};
 
 /// The statement with PostgreSQL's names of parameters: `$1` in place of `?1`.
 pub(super) fn prepared(sql: &str) -> String {
@@ -13,7 +13,7 @@ pub(super) fn prepared(sql: &str) -> String {
 }
 
 /// The statement with its values, for a cursor, which takes no parameters.
-pub(super) fn with_values(sql: &str, params: &[Param<'_>]) -> Result<String> {
+pub(super) fn with_values(sql: &str, params: &[Value<'_>]) -> Result<String> {
     let mut error = None;
     let text = with_parameters(sql, |number, text| match params.get(number.wrapping_sub(1)) {
         Some(param) => literal(*param, text).unwrap_or_else(|refused| error = Some(refused)),
@@ -23,16 +23,16 @@ pub(super) fn with_values(sql: &str, params: &[Param<'_>]) -> Result<String> {
 }
 
 /// Writes a value as a literal.
-fn literal(param: Param<'_>, text: &mut String) -> Result<()> {
+fn literal(param: Value<'_>, text: &mut String) -> Result<()> {
     let written = match param {
-        Param::Null => write!(text, "NULL"),
-        Param::Integer(number) => write!(text, "({number})::BIGINT"),
+        Value::Null => write!(text, "NULL"),
+        Value::Integer(number) => write!(text, "({number})::BIGINT"),
         // With standard_conforming_strings, which each session sets, only the quote is special.
-        Param::Text(value) if !value.contains('\0') => write!(text, "'{}'::TEXT", value.replace('\'', "''")),
-        Param::Text(_) => {
+        Value::Text(value) if !value.contains('\0') => write!(text, "'{}'::TEXT", value.replace('\'', "''")),
+        Value::Text(_) => {
             return Err(Error::new(ErrorKind::Refused, "a text with NUL, which PostgreSQL does not hold"));
         }
-        Param::Bytes(bytes) => write!(text, "'\\x{}'::BYTEA", hex::encode(bytes)),
+        Value::Bytes(bytes) => write!(text, "'\\x{}'::BYTEA", hex::encode(bytes)),
     };
     written.map_err(|error| Error::new(ErrorKind::Refused, error.to_string()))
 }
@@ -76,12 +76,12 @@ mod tests {
 
     #[test]
     fn values_are_quoted() {
-        let values = [Param::Text("it's \\"), Param::Integer(-5), Param::Null, Param::Bytes(b"\x00'")];
+        let values = [Value::Text("it's \\"), Value::Integer(-5), Value::Null, Value::Bytes(b"\x00'")];
         assert_eq!(
             with_values("SELECT ?1, ?2, ?3, ?4", &values).unwrap(),
             "SELECT 'it''s \\'::TEXT, (-5)::BIGINT, NULL, '\\x0027'::BYTEA"
         );
         assert!(with_values("SELECT ?1", &[]).is_err());
-        assert!(with_values("SELECT ?1", &[Param::Text("\0")]).is_err());
+        assert!(with_values("SELECT ?1", &[Value::Text("\0")]).is_err());
     }
 }

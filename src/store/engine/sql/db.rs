@@ -4,8 +4,8 @@ use std::ops::Deref;
 use std::path::Path;
 
 use super::error::{Error, Result};
-use super::param::Param;
 use super::row::Row;
+use super::value::Value;
 use crate::store::engine::{postgres, sqlite};
 
 /// A connection to the store. Each statement is prepared once and kept.
@@ -22,7 +22,7 @@ impl Db {
     pub(in crate::store) fn one<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         match self {
@@ -36,7 +36,7 @@ impl Db {
     pub(in crate::store) fn only<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<T> {
         self.one(sql, params, read)?.ok_or_else(Error::no_row)
@@ -47,7 +47,7 @@ impl Db {
     pub(in crate::store) fn all<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let mut all = Vec::new();
@@ -67,7 +67,7 @@ impl Db {
     pub(in crate::store) fn each(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         read: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
         match self {
@@ -82,7 +82,7 @@ impl Db {
     pub(in crate::store) fn find<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         read: impl FnMut(&Row<'_>) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
         match self {
@@ -93,7 +93,7 @@ impl Db {
 
     /// Runs a statement, and returns how many rows it changed.
     #[inline]
-    pub(in crate::store) fn run(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
+    pub(in crate::store) fn run(&self, sql: &str, params: &[Value<'_>]) -> Result<usize> {
         match self {
             Self::Sqlite(db) => db.run(sql, params),
             Self::Postgres(db) => db.run(sql, params),
@@ -102,7 +102,7 @@ impl Db {
 
     /// Inserts a row into a table with numbered rows, and returns its number. `None` if the row exists already.
     #[inline]
-    pub(in crate::store) fn insert(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<i64>> {
+    pub(in crate::store) fn insert(&self, sql: &str, params: &[Value<'_>]) -> Result<Option<i64>> {
         match self {
             Self::Sqlite(db) => db.insert(sql, params),
             Self::Postgres(db) => db.insert(sql, params),
