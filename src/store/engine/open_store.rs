@@ -63,9 +63,7 @@ impl Opened {
             }
         }
     }
-}
 
-impl Opened {
     /// Counter of the commits without a clear answer. `None` if this process has the store for itself.
     pub(in crate::store) fn unclear_commits(&self) -> Option<Arc<AtomicU64>> {
         match self {
