@@ -11,7 +11,7 @@ use super::command_error::CommandError;
 use super::store::Progress;
 use super::table::print_out;
 use crate::config::Config;
-use crate::run::store_to_copy;
+use crate::run::store_of_reading_command;
 use crate::store::copy::{self, CopySource, CopySummary};
 use crate::store::{self, BackupSummary, StoreAddress};
 
@@ -68,7 +68,8 @@ fn of_file(store: &Path, options: &BackupOptions) -> anyhow::Result<BackupSummar
 /// Copies a database of PostgreSQL, as it is at one moment, into a file of SQLite.
 fn of_database(config: &Config, options: &BackupOptions) -> Result<CopySummary, CommandError> {
     let target = StoreAddress::File(options.file.clone());
-    let source = CopySource::beside_writers(store_to_copy(config, false)?).map_err(anyhow::Error::from)?;
+    let store = store_of_reading_command(config)?.primary();
+    let source = CopySource::beside_writers(store).map_err(anyhow::Error::from)?;
     let mut progress = Progress::begin();
     let copied = copy::copy(&source, &target, Some(options.keep), |now| progress.show(now));
     progress.end();

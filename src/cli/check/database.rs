@@ -50,8 +50,7 @@ fn state(address: &Arc<PostgresAddress>, shown: &str, found: &ServerGuarantees) 
         };
     }
     // Finds a store that a later version has written.
-    let at_url = PostgresAddress { read_url: None, ..(**address).clone() };
-    match Reader::open(StoreAddress::Postgres(Arc::new(at_url))) {
+    match Reader::open(StoreAddress::Postgres(Arc::clone(address)).primary()) {
         Ok(_) => Finding::Ok(format!("{shown}: PostgreSQL {version}, schema {schema}")),
         Err(error) => Finding::Wrong(error.to_string()),
     }

@@ -50,7 +50,7 @@ pub enum Durable {
 }
 
 impl StoreAddress {
-    /// The same store without another server for listings and figures.
+    /// The same store where it is written: without another server for listings and figures, which may lag.
     #[must_use]
     pub fn primary(&self) -> Self {
         match self {
