@@ -7,13 +7,13 @@ use super::sql;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The queue of writes is full.
-    #[error("too many writes are waiting for the disk")]
+    #[error("too many writes are waiting for the store")]
     Busy,
     /// The write was rolled back.
     #[error("the store could not commit: {0}")]
     NotCommitted(String),
     /// The write took too long. It may still be committed later.
-    #[error("the disk took too long")]
+    #[error("the store took too long")]
     TimedOut,
     /// The writer has ended. The process will end soon, too.
     #[error("the store is closed")]
