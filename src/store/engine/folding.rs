@@ -87,6 +87,11 @@ impl Folding {
         }
     }
 
+    /// Lets a while pass before the next look into the table, because the work on its events has failed.
+    pub(super) fn look_later(&mut self) {
+        self.looked(false);
+    }
+
     /// The next slice of what this writer has stored. `None` if it folds what a table has, or nothing.
     pub(super) fn own_slice(&mut self, wanted: usize) -> Option<Slice> {
         match self {

@@ -219,15 +219,16 @@ impl Writer {
             Ok(()) => Ok(()),
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
             Err(NotCommitted::RolledBack(error) | NotCommitted::Repeat(error)) => {
-                self.folding.looked(false);
+                self.folding.look_later();
                 if self.has_stepped_back {
                     return Ok(());
                 }
                 if let Some(held_back) = self.unfolded_lines.pass(Instant::now()) {
+                    let retry = if self.folding.is_shared() { "in a second" } else { "with the next write" };
                     tracing::error!(
                         error,
                         held_back,
-                        "events are kept, but do not become failures: will retry with the next write"
+                        "events are kept, but do not become failures: will retry {retry}"
                     );
                 }
                 Ok(())
