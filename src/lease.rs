@@ -119,13 +119,13 @@ impl Terms {
                         tracing::info!(lease = self.name, "this replica has the lease now");
                     }
                 }
-                Ok(false) => self.lose(&usable),
+                Ok(false) => self.lose(&usable, "another replica has the lease now"),
                 Err(error) => {
                     if let Some(held_back) = self.lines.pass(Instant::now()) {
                         tracing::warn!(lease = self.name, %error, held_back, "the lease could not be renewed");
                     }
                     if usable.borrow().is_some_and(|until| Instant::now() >= until) {
-                        self.lose(&usable);
+                        self.lose(&usable, "the lease was not renewed in time: another replica may take it");
                     }
                 }
             }
@@ -136,9 +136,9 @@ impl Terms {
         }
     }
 
-    fn lose(&self, usable: &watch::Sender<Option<Instant>>) {
+    fn lose(&self, usable: &watch::Sender<Option<Instant>>, reason: &str) {
         if usable.send_replace(None).is_some() {
-            tracing::warn!(lease = self.name, "another replica has the lease now, or may take it");
+            tracing::warn!(lease = self.name, "{reason}");
         }
     }
 }
