@@ -140,22 +140,22 @@ impl Store {
             Writer::new(store, (settings, HOOKS), (queue, folding), change_channels.clone(), health.clone())
         };
         let unclear_commits = opened.unclear_commits();
-        let (mut decides, webhooks) = match opened {
+        let (mut decider, webhooks) = match opened {
             Opened::Alone(store) => {
                 (writer(store, queue, Folding::Own(Backlog::new(max_backlog))), jobs.clone())
             }
-            Opened::Shared { takes_in, decides } => {
+            Opened::Shared { intake, decider } => {
                 let (webhooks, taken_in) = mpsc::channel(QUEUE);
-                writer(takes_in, taken_in, Folding::Elsewhere(jobs.clone()))
+                writer(intake, taken_in, Folding::Elsewhere(jobs.clone()))
                     .start(watch::channel(WriterState::Running).0)?;
                 // Nobody knows before the first look.
                 change_channels.folded(false);
                 let folding = Folding::Shared { may_have_more: true, looked_at: None };
-                (writer(decides, queue, folding), webhooks)
+                (writer(decider, queue, folding), webhooks)
             }
         };
-        decides.catch_up().map_err(in_store(&address))?;
-        decides.start(end)?;
+        decider.catch_up().map_err(in_store(&address))?;
+        decider.start(end)?;
         let configure = Arc::new(configure);
         Ok(Self {
             webhooks,

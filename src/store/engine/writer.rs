@@ -92,7 +92,7 @@ impl Writer {
 
     fn run(mut self) -> WriterState {
         while let Some(group) = self.gather() {
-            if let Err(doubt) = self.turn(group) {
+            if let Err(doubt) = self.round(group) {
                 tracing::error!(
                     "{doubt}; the program ends with status 74, so that a restart opens the store again"
                 );
@@ -107,7 +107,7 @@ impl Writer {
 
     /// Commits a group, which may be empty, and does the work that is due after it. Fails if the store has to be opened
     /// again.
-    fn turn(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), String> {
+    fn round(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), String> {
         self.settings.renew();
         let slice = backlog::slice_after_group(group.len());
         let has_webhooks = group.iter().any(|job| job.kind() == WriteKind::Webhook);
@@ -145,7 +145,7 @@ impl Writer {
             };
         }
         let began = Instant::now();
-        match self.keep(&mut group).map_err(|error| self.roll_back(&error)) {
+        match self.run_group(&mut group).map_err(|error| self.roll_back(&error)) {
             Ok(quarantined) => {
                 // Checked before anybody is answered: the data may have been written to a file that was removed.
                 self.store.is_in_place()?;
@@ -237,7 +237,7 @@ impl Writer {
     }
 
     /// Runs the jobs of a group in one transaction. Returns the bodies that went to quarantine.
-    fn keep(&mut self, group: &mut [Box<dyn Job>]) -> sql::Result<Vec<(i64, String)>> {
+    fn run_group(&mut self, group: &mut [Box<dyn Job>]) -> sql::Result<Vec<(i64, String)>> {
         let ((), changes) = self.transact(Durability::Synced, |session, _| {
             group.iter_mut().try_for_each(|job| job.run(session))
         })?;
