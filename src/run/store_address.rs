@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::config::{Config, Problem, StoreDurability, StoreUrl, postgres_password_file, postgres_user};
-use crate::store::{Durable, PostgresAddress, StoreAddress};
+use crate::store::{Acknowledgement, PostgresAddress, StoreAddress};
 
 /// Longest wait of the daemon for its database at the start: a failover of the server may be under way.
 const DAEMON_LIMIT: Duration = Duration::from_mins(1);
@@ -58,7 +58,7 @@ pub(crate) fn other_store(text: &str, config: &Config) -> Result<StoreAddress, S
         password_file: postgres_password_file(),
         certificate_authority: config.store.certificate_authority.clone(),
         replica: host_name(),
-        durable: Durable::Server,
+        acknowledgement: Acknowledgement::Server,
         open_limit: COMMAND_LIMIT,
     })))
 }
@@ -95,9 +95,9 @@ fn address(
         password_file: postgres_password_file(),
         certificate_authority: section.certificate_authority.clone(),
         replica: section.replica.as_ref().map_or_else(host_name, |name| name.as_str().to_owned()),
-        durable: match section.durable.unwrap_or_default() {
-            StoreDurability::Server => Durable::Server,
-            StoreDurability::Replicated => Durable::Replicated,
+        acknowledgement: match section.durable.unwrap_or_default() {
+            StoreDurability::Server => Acknowledgement::Server,
+            StoreDurability::Replicated => Acknowledgement::Standby,
         },
         open_limit,
     })))
@@ -183,8 +183,8 @@ mod tests {
     fn a_replica_is_called_as_its_host_unless_it_has_a_name() {
         let named =
             postgres(store_of_daemon(&database("replica = \"a\"\ndurable = \"replicated\"\n")).unwrap());
-        assert_eq!((&*named.replica, named.durable), ("a", Durable::Replicated));
+        assert_eq!((&*named.replica, named.acknowledgement), ("a", Acknowledgement::Standby));
         let unnamed = postgres(store_of_daemon(&database("")).unwrap());
-        assert!(!unnamed.replica.is_empty() && unnamed.durable == Durable::Server);
+        assert!(!unnamed.replica.is_empty() && unnamed.acknowledgement == Acknowledgement::Server);
     }
 }

@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
-pub use engine::address::{Durable, PostgresAddress, StoreAddress};
+pub use engine::address::{Acknowledgement, PostgresAddress, StoreAddress};
 pub use engine::change_channels::RetryRequests;
 pub use engine::error::ReadError;
 pub use engine::health::StoreOutage;

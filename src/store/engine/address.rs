@@ -34,19 +34,19 @@ pub struct PostgresAddress {
     /// Name of this daemon among those that share the database.
     pub replica: String,
     /// Condition on a commit before a webhook is answered 2xx.
-    pub durable: Durable,
+    pub acknowledgement: Acknowledgement,
     /// Longest wait for a server that can be written to, when the store is opened.
     pub open_limit: Duration,
 }
 
-/// Condition on a commit before it counts.
+/// Condition on a commit before it is acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Durable {
+pub enum Acknowledgement {
     /// The server says that it has committed.
     #[default]
     Server,
     /// A synchronous standby has it, too.
-    Replicated,
+    Standby,
 }
 
 impl StoreAddress {
