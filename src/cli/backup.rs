@@ -28,18 +28,25 @@ pub(super) struct BackupOptions {
 pub(super) fn run(options: &BackupOptions, config: &Config) -> Result<(), CommandError> {
     if let Some(store) = &config.store.path {
         let BackupSummary { bytes, events, failures } = of_file(store, options)?;
-        print_summary(options, bytes, (events, failures));
+        print_summary(options, Some(bytes), (events, failures));
     } else {
         let copied = of_database(config, options)?;
-        print_summary(options, copied.bytes.unwrap_or(0), (copied.events(), copied.failures()));
+        print_summary(options, copied.bytes, (copied.events(), copied.failures()));
     }
     Ok(())
 }
 
-fn print_summary(options: &BackupOptions, bytes: u64, (events, failures): (impl Display, impl Display)) {
+fn print_summary(
+    options: &BackupOptions,
+    bytes: Option<u64>,
+    (events, failures): (impl Display, impl Display),
+) {
+    let size = bytes.map_or_else(
+        || "a store of unknown size".to_owned(),
+        |bytes| indicatif::BinaryBytes(bytes).to_string(),
+    );
     print_out(format_args!(
-        "{} copied to {}, and checked (events: {events}, failures: {failures})",
-        indicatif::BinaryBytes(bytes),
+        "{size} copied to {}, and checked (events: {events}, failures: {failures})",
         options.file.display()
     ));
 }

@@ -1,7 +1,6 @@
 //! Connections to the store.
 
 use std::ops::Deref;
-use std::path::Path;
 
 use super::error::{Error, Result};
 use super::row::Row;
@@ -132,22 +131,6 @@ impl Db {
             Self::Sqlite(db) => db.give_back_space(),
             // The server's own vacuum does it.
             Self::Postgres(_) => Ok(Some(())),
-        }
-    }
-
-    /// Size of the store without a file on this host, in bytes. `None` if it has one.
-    pub(in crate::store) fn size(&self) -> Option<u64> {
-        match self {
-            Self::Sqlite(_) => None,
-            Self::Postgres(db) => db.size().ok(),
-        }
-    }
-
-    /// The store's file on this host. `None` if it has none.
-    pub(in crate::store) fn file(&self) -> Option<&Path> {
-        match self {
-            Self::Sqlite(db) => db.file(),
-            Self::Postgres(_) => None,
         }
     }
 
