@@ -31,7 +31,7 @@ impl OfflineStore {
         &self.0
     }
 
-    /// Closes the store, and waits until everything is on the disk.
+    /// Closes the store, and waits until everything is written.
     pub async fn close(self) -> Result<(), RunError> {
         let mut ended = self.0.ended();
         drop(self.0);

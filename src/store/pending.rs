@@ -13,8 +13,8 @@ impl<T, F: FnMut(&mut Session<'_>) -> sql::Result<T> + Send + 'static> Work<T> f
 /// A job for the writer's queue, and the receiver of its result.
 pub(super) type NewJob<T> = (Message, oneshot::Receiver<Result<T, StoreError>>);
 
-/// Result of a write, once the disk has it.
-#[must_use = "only the result shows whether the disk has the write"]
+/// Result of a write, once it is committed.
+#[must_use = "only the result shows whether the write is committed"]
 pub trait WriteFuture<T>: Future<Output = Result<T, StoreError>> + Send + 'static {}
 impl<T, F: Future<Output = Result<T, StoreError>> + Send + 'static> WriteFuture<T> for F {}
 
