@@ -12,8 +12,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// Time between two renewals. The server ends a lease 15 seconds after the last one.
 const RENEW_EVERY: Duration = Duration::from_secs(5);
-/// Time after a renewal for which requests may begin. Shorter than the lease, so that a request that begins late ends
-/// before another replica takes over.
+/// Time after a renewal for which requests may begin. Shorter than the lease: leaves 5 s for a request. A longer one may
+/// still run when another replica takes over.
 const USABLE_FOR: Duration = Duration::from_secs(10);
 /// Time between two tries while another replica has the lease.
 const TRY_EVERY: Duration = Duration::from_secs(1);
@@ -27,23 +27,25 @@ pub(crate) struct Lease {
 
 #[derive(Clone)]
 struct SharedLease {
-    terms: Arc<Terms>,
+    holder: Arc<LeaseHolder>,
     /// End of the time in which requests may begin. `None` while another replica has the lease.
     usable_until: watch::Receiver<Option<Instant>>,
-    keeper: Arc<Keeper>,
+    /// The task that renews the lease.
+    renewal: Arc<AbortOnDrop>,
 }
 
-/// The task that renews a lease. It ends when this is dropped, because it has a handle of the store.
-struct Keeper(AbortHandle);
+/// A task that ends when this is dropped. That which renews a lease has a handle of the store.
+struct AbortOnDrop(AbortHandle);
 
-impl Drop for Keeper {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-/// A lease, and whom its changes are told to.
-struct Terms {
+/// This replica, which takes a lease and renews it.
+struct LeaseHolder {
+    /// Name of the lease.
     name: String,
     store: Store,
     metrics: Arc<Metrics>,
@@ -55,21 +57,21 @@ impl Lease {
     pub(crate) fn begin(name: &str, store: &Store, metrics: &Arc<Metrics>) -> Self {
         let keep = || {
             let (usable, usable_until) = watch::channel(None);
-            let terms = Arc::new(Terms {
+            let holder = Arc::new(LeaseHolder {
                 name: name.to_owned(),
                 store: store.clone(),
                 metrics: Arc::clone(metrics),
                 lines: LogLimit::default(),
             });
-            let keeper = tokio::spawn(Arc::clone(&terms).keep(usable)).abort_handle();
-            let keeper = Arc::new(Keeper(keeper));
-            SharedLease { terms, usable_until, keeper }
+            let renewal = tokio::spawn(Arc::clone(&holder).keep(usable)).abort_handle();
+            let renewal = Arc::new(AbortOnDrop(renewal));
+            SharedLease { holder, usable_until, renewal }
         };
         Self { shared: store.is_shared().then(keep) }
     }
 
     /// Waits until this replica has the lease.
-    pub(crate) async fn taken(&mut self) {
+    pub(crate) async fn until_taken(&mut self) {
         if let Some(shared) = &mut self.shared {
             // An error means that nobody takes it any more.
             if shared.usable_until.wait_for(Option::is_some).await.is_err() {
@@ -79,7 +81,7 @@ impl Lease {
     }
 
     /// Waits until another replica may have the lease.
-    pub(crate) async fn lost(&mut self) {
+    pub(crate) async fn until_lost(&mut self) {
         match &mut self.shared {
             Some(shared) => drop(shared.usable_until.wait_for(Option::is_none).await),
             None => std::future::pending().await,
@@ -96,18 +98,18 @@ impl Lease {
 
     /// Gives the lease to another replica. Called when nothing that needs it is under way.
     pub(crate) async fn release(self) {
-        if let Some(SharedLease { terms, keeper, .. }) = self.shared {
-            keeper.0.abort();
-            terms.metrics.replicas.forget_lease(&terms.name);
+        if let Some(SharedLease { holder, renewal, .. }) = self.shared {
+            renewal.0.abort();
+            holder.metrics.replicas.forget_lease(&holder.name);
             // Without it, the others wait until the lease has run out.
-            if let Err(error) = terms.store.release_lease(&terms.name).await {
-                tracing::debug!(lease = terms.name, %error, "the lease runs out by itself");
+            if let Err(error) = holder.store.release_lease(&holder.name).await {
+                tracing::debug!(lease = holder.name, %error, "the lease runs out by itself");
             }
         }
     }
 }
 
-impl Terms {
+impl LeaseHolder {
     /// Takes the lease and renews it, until the task is ended.
     async fn keep(self: Arc<Self>, usable: watch::Sender<Option<Instant>>) {
         loop {
@@ -119,7 +121,7 @@ impl Terms {
                         tracing::info!(lease = self.name, "this replica has the lease now");
                     }
                 }
-                Ok(false) => self.lose(&usable),
+                Ok(false) => self.lose(&usable, "another replica has the lease now"),
                 Err(error) => {
                     // Without the lease, there is nothing to renew.
                     if usable.borrow().is_some()
@@ -128,20 +130,20 @@ impl Terms {
                         tracing::warn!(lease = self.name, %error, held_back, "the lease could not be renewed");
                     }
                     if usable.borrow().is_some_and(|until| Instant::now() >= until) {
-                        self.lose(&usable);
+                        self.lose(&usable, "the lease was not renewed in time: another replica may take it");
                     }
                 }
             }
             let is_held = usable.borrow().is_some();
             self.metrics.replicas.set_lease(&self.name, is_held);
-            // Time of the server, not that of the program's clock.
+            // A lease follows the server's clock, so this does not wait on the injected one.
             tokio::time::sleep(if is_held { RENEW_EVERY } else { TRY_EVERY }).await;
         }
     }
 
-    fn lose(&self, usable: &watch::Sender<Option<Instant>>) {
+    fn lose(&self, usable: &watch::Sender<Option<Instant>>, reason: &str) {
         if usable.send_replace(None).is_some() {
-            tracing::warn!(lease = self.name, "another replica has the lease now, or may take it");
+            tracing::warn!(lease = self.name, "{reason}");
         }
     }
 }

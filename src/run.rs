@@ -45,9 +45,7 @@ pub(crate) use self::secrets::{
 };
 use self::setup::Setup;
 use self::store::wait_for_writer;
-pub(crate) use self::store_address::{
-    other_store, store_of_command, store_of_reading_command, store_to_copy,
-};
+pub(crate) use self::store_address::{other_store, store_of_command, store_of_reading_command};
 pub(crate) use self::tls::tls;
 pub use self::watchdog::Watchdog;
 

@@ -11,7 +11,7 @@ use super::command_error::CommandError;
 use super::store::Progress;
 use super::table::print_out;
 use crate::config::Config;
-use crate::run::store_to_copy;
+use crate::run::store_of_reading_command;
 use crate::store::copy::{self, CopySource, CopySummary};
 use crate::store::{self, BackupSummary, StoreAddress};
 
@@ -28,18 +28,25 @@ pub(super) struct BackupOptions {
 pub(super) fn run(options: &BackupOptions, config: &Config) -> Result<(), CommandError> {
     if let Some(store) = &config.store.path {
         let BackupSummary { bytes, events, failures } = of_file(store, options)?;
-        print_summary(options, bytes, (events, failures));
+        print_summary(options, Some(bytes), (events, failures));
     } else {
         let copied = of_database(config, options)?;
-        print_summary(options, copied.bytes.unwrap_or(0), (copied.events(), copied.failures()));
+        print_summary(options, copied.bytes, (copied.events(), copied.failures()));
     }
     Ok(())
 }
 
-fn print_summary(options: &BackupOptions, bytes: u64, (events, failures): (impl Display, impl Display)) {
+fn print_summary(
+    options: &BackupOptions,
+    bytes: Option<u64>,
+    (events, failures): (impl Display, impl Display),
+) {
+    let size = bytes.map_or_else(
+        || "a store of unknown size".to_owned(),
+        |bytes| indicatif::BinaryBytes(bytes).to_string(),
+    );
     print_out(format_args!(
-        "{} copied to {}, and checked (events: {events}, failures: {failures})",
-        indicatif::BinaryBytes(bytes),
+        "{size} copied to {}, and checked (events: {events}, failures: {failures})",
         options.file.display()
     ));
 }
@@ -68,7 +75,8 @@ fn of_file(store: &Path, options: &BackupOptions) -> anyhow::Result<BackupSummar
 /// Copies a database of PostgreSQL, as it is at one moment, into a file of SQLite.
 fn of_database(config: &Config, options: &BackupOptions) -> Result<CopySummary, CommandError> {
     let target = StoreAddress::File(options.file.clone());
-    let source = CopySource::beside_writers(store_to_copy(config, false)?).map_err(anyhow::Error::from)?;
+    let store = store_of_reading_command(config)?.primary();
+    let source = CopySource::beside_writers(store).map_err(anyhow::Error::from)?;
     let mut progress = Progress::begin();
     let copied = copy::copy(&source, &target, Some(options.keep), |now| progress.show(now));
     progress.end();

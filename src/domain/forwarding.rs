@@ -64,9 +64,7 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
-}
 
-impl Action {
     /// `true` if the action may need Datadog's application key.
     pub const fn needs_application_key(self) -> bool {
         matches!(self, Self::Delete | Self::Mark | Self::Unmark)

@@ -1,7 +1,7 @@
 //! Limits of the texts by which the store finds rows. They are the same for each engine of the store.
 //!
 //! PostgreSQL holds no U+0000 in a text, and about 2,700 bytes in a row of an index. With these limits the longest row of
-//! an index fits. It has three names, an id and two times.
+//! an index fits. It has three names, an id of a failure or deployment (128 bytes) and two times.
 
 use std::borrow::Cow;
 

@@ -102,7 +102,7 @@ impl Forwarder {
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
-                () = lease.taken() => {}
+                () = lease.until_taken() => {}
             }
             self.forward_while(&mut lease, &mut stop).await;
         }
@@ -147,7 +147,7 @@ impl Forwarder {
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
-                () = lease.lost() => break,
+                () = lease.until_lost() => break,
                 Some(ended) = attempts.tasks.join_next_with_id(), if !attempts.tasks.is_empty() => {
                     attempts.ended(ended);
                 }

@@ -1,6 +1,5 @@
 //! Fingerprint of a daemon: of its version, and of what its configuration decides.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -27,12 +26,7 @@ pub(super) fn fingerprint(config: &Config, policy: &Policy) -> Result<Arc<str>, 
         hash.update(toml::to_string(&without_secrets(entry)?)?);
         hash.update("\n");
     }
-    let mut text = String::new();
-    for byte in hash.finalize() {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text.into())
+    Ok(hex::encode(hash.finalize()).into())
 }
 
 fn without_secrets(entry: &BackendSection) -> Result<Table, toml::ser::Error> {

@@ -88,11 +88,11 @@ impl Loop {
                 tokio::select! {
                     biased;
                     _ = stop.wait_for(|stop| *stop) => return,
-                    () = lease.taken() => {}
+                    () = lease.until_taken() => {}
                 }
                 tokio::select! {
                     () = run(stop.clone()) => return,
-                    () = lease.lost() => {}
+                    () = lease.until_lost() => {}
                 }
             }
         })

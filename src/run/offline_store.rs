@@ -9,7 +9,7 @@ use super::store_address::store_of_command;
 use crate::config::{Config, Problems};
 use crate::domain::forwarding::Destination;
 use crate::domain::policy::Policy;
-use crate::store::{OpenError, PostgresAddress, Reader, Store, StoreAddress};
+use crate::store::{OpenError, Reader, Store, StoreAddress};
 use crate::telemetry::metrics::Metrics;
 
 /// The store without a daemon, for commands that change the store while no daemon runs.
@@ -31,7 +31,7 @@ impl OfflineStore {
         &self.0
     }
 
-    /// Closes the store, and waits until everything is on the disk.
+    /// Closes the store, and waits until everything is written.
     pub async fn close(self) -> Result<(), RunError> {
         let mut ended = self.0.ended();
         drop(self.0);
@@ -44,9 +44,6 @@ fn refuse_missing(address: &StoreAddress) -> Result<(), OpenError> {
     match address {
         StoreAddress::File(path) if path.exists() => Ok(()),
         StoreAddress::File(path) => Err(OpenError::Missing { path: path.clone() }),
-        StoreAddress::Postgres(address) => {
-            let at_url = PostgresAddress { read_url: None, ..(**address).clone() };
-            Reader::open(StoreAddress::Postgres(Arc::new(at_url))).map(drop)
-        }
+        StoreAddress::Postgres(_) => Reader::open(address.primary()).map(drop),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::config::{Config, Problem, StoreDurability, StoreUrl, postgres_password_file, postgres_user};
-use crate::store::{Durable, PostgresAddress, StoreAddress, check_certificates};
+use crate::store::{Acknowledgement, PostgresAddress, StoreAddress, check_certificates};
 
 /// Longest wait of the daemon for its database at the start: a failover of the server may be under way.
 const DAEMON_LIMIT: Duration = Duration::from_mins(1);
@@ -38,21 +38,6 @@ pub(crate) fn store_of_reading_command(config: &Config) -> Result<StoreAddress, 
     address(config, None, COMMAND_LIMIT)
 }
 
-/// Address of the store as the source of a copy: at the place where it is written, and not where it may lag. `password`: that
-/// of the configuration is needed, because the command changes the store.
-///
-/// # Errors
-/// The password cannot be read, or no user is named.
-pub(crate) fn store_to_copy(config: &Config, password: bool) -> Result<StoreAddress, Problem> {
-    let address = if password { store_of_command(config)? } else { store_of_reading_command(config)? };
-    Ok(match address {
-        StoreAddress::Postgres(address) => {
-            StoreAddress::Postgres(Arc::new(PostgresAddress { read_url: None, ..(*address).clone() }))
-        }
-        file @ StoreAddress::File(_) => file,
-    })
-}
-
 /// Address of another store, which a command names: the URL of a database, or a file, perhaps with `sqlite:` before it. For a
 /// database, what the configuration says about that of the store counts: password and certificates.
 ///
@@ -64,11 +49,7 @@ pub(crate) fn other_store(text: &str, config: &Config) -> Result<StoreAddress, S
         return if file.is_empty() { Err("names no file".to_owned()) } else { Ok(StoreAddress::from(file)) };
     }
     let url = StoreUrl::try_from(text.to_owned())?;
-    let user = match postgres_user() {
-        Some(user) => user,
-        None if url.names_user() => String::new(),
-        None => return Err(NO_USER.to_owned()),
-    };
+    let user = user_besides([&url]).ok_or(NO_USER)?;
     Ok(StoreAddress::Postgres(Arc::new(PostgresAddress {
         url: url.as_str().to_owned(),
         read_url: None,
@@ -77,7 +58,7 @@ pub(crate) fn other_store(text: &str, config: &Config) -> Result<StoreAddress, S
         password_file: postgres_password_file(),
         certificate_authority: config.store.certificate_authority.clone(),
         replica: host_name(),
-        durable: Durable::Server,
+        acknowledgement: Acknowledgement::Server,
         open_limit: COMMAND_LIMIT,
     })))
 }
@@ -85,6 +66,12 @@ pub(crate) fn other_store(text: &str, config: &Config) -> Result<StoreAddress, S
 /// Message about a URL without a user.
 const NO_USER: &str =
     "names no user, and neither $PGUSER nor $USER is set: write postgres://USER@HOST/DATABASE";
+
+/// User for those of the URLs that name none. Empty, because it is not used, if each of them names one. `None` if one is
+/// needed, and the environment has none.
+fn user_besides<'a>(urls: impl IntoIterator<Item = &'a StoreUrl>) -> Option<String> {
+    postgres_user().or_else(|| urls.into_iter().all(StoreUrl::names_user).then(String::new))
+}
 
 fn address(
     config: &Config,
@@ -102,13 +89,8 @@ fn address(
         check_certificates(file)
             .map_err(|message| config.locate(Problem::with_key("store.certificate_authority", message)))?;
     }
-    let is_named = [Some(url), section.read_url.as_ref()].into_iter().flatten().all(StoreUrl::names_user);
-    let user = match postgres_user() {
-        Some(user) => user,
-        // Not used.
-        None if is_named => String::new(),
-        None => return Err(config.locate(Problem::with_key("store.url", NO_USER))),
-    };
+    let user = user_besides([url].into_iter().chain(&section.read_url))
+        .ok_or_else(|| config.locate(Problem::with_key("store.url", NO_USER)))?;
     Ok(StoreAddress::Postgres(Arc::new(PostgresAddress {
         url: url.as_str().to_owned(),
         read_url: section.read_url.as_ref().map(|url| url.as_str().to_owned()),
@@ -117,9 +99,9 @@ fn address(
         password_file: postgres_password_file(),
         certificate_authority: section.certificate_authority.clone(),
         replica: section.replica.as_ref().map_or_else(host_name, |name| name.as_str().to_owned()),
-        durable: match section.durable.unwrap_or_default() {
-            StoreDurability::Server => Durable::Server,
-            StoreDurability::Replicated => Durable::Replicated,
+        acknowledgement: match section.durable.unwrap_or_default() {
+            StoreDurability::Server => Acknowledgement::Server,
+            StoreDurability::Replicated => Acknowledgement::Standby,
         },
         open_limit,
     })))
@@ -191,9 +173,13 @@ mod tests {
     #[test]
     fn a_copy_is_read_where_the_store_is_written() {
         let config = database("read_url = \"postgres://dora@db2/dora\"\npassword = { value = \"canary\" }\n");
-        for password in [true, false] {
-            let address = postgres(store_to_copy(&config, password).unwrap());
-            assert_eq!((address.read_url.as_ref(), address.password.is_some()), (None, password));
+        for (address, has_password) in
+            [(store_of_command(&config), true), (store_of_reading_command(&config), false)]
+        {
+            let address = address.unwrap();
+            let read_url = |address| postgres(address).read_url.clone();
+            assert!(read_url(address.clone()).is_some() && read_url(address.primary()).is_none());
+            assert_eq!(postgres(address.primary()).password.is_some(), has_password);
         }
     }
 
@@ -201,8 +187,8 @@ mod tests {
     fn a_replica_is_called_as_its_host_unless_it_has_a_name() {
         let named =
             postgres(store_of_daemon(&database("replica = \"a\"\ndurable = \"replicated\"\n")).unwrap());
-        assert_eq!((&*named.replica, named.durable), ("a", Durable::Replicated));
+        assert_eq!((&*named.replica, named.acknowledgement), ("a", Acknowledgement::Standby));
         let unnamed = postgres(store_of_daemon(&database("")).unwrap());
-        assert!(!unnamed.replica.is_empty() && unnamed.durable == Durable::Server);
+        assert!(!unnamed.replica.is_empty() && unnamed.acknowledgement == Acknowledgement::Server);
     }
 }

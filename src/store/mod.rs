@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
-pub use engine::address::{Durable, PostgresAddress, StoreAddress};
+pub use engine::address::{Acknowledgement, PostgresAddress, StoreAddress};
 pub use engine::change_channels::RetryRequests;
 pub use engine::error::ReadError;
 pub use engine::health::StoreOutage;
@@ -73,7 +73,7 @@ use engine::change_channels::ChangeChannels;
 use engine::folding::Folding;
 use engine::health::Health;
 use engine::hooks::Hooks;
-use engine::job::{Job, WriteKind};
+use engine::job::{Message, WriteKind};
 use engine::open_error::in_store;
 use engine::open_store::Opened;
 use engine::progress::{self, WRITTEN_AT};
@@ -109,8 +109,8 @@ const QUEUE: usize = 1024;
 #[derive(Clone)]
 pub struct Store {
     /// Queue of the writer that stores webhooks. With one writer, that of all jobs.
-    webhooks: mpsc::Sender<Box<dyn Job>>,
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    webhooks: mpsc::Sender<Message>,
+    jobs: mpsc::Sender<Message>,
     /// Counts the commits without a clear answer. `None` if this process has the store for itself.
     unclear_commits: Option<Arc<AtomicU64>>,
     configure: Arc<watch::Sender<Settings>>,
@@ -140,23 +140,23 @@ impl Store {
             Writer::new(store, (settings, HOOKS), (queue, folding), change_channels.clone(), health.clone())
         };
         let unclear_commits = opened.unclear_commits();
-        let (mut decides, webhooks, end, ended) = match opened {
+        let (mut decider, webhooks, end, ended) = match opened {
             Opened::Alone(store) => {
                 let ([end], ended) = WriterEnd::of();
                 (writer(store, queue, Folding::Own(Backlog::new(max_backlog))), jobs.clone(), end, ended)
             }
-            Opened::Shared { takes_in, decides } => {
+            Opened::Shared { intake, decider } => {
                 let (webhooks, taken_in) = mpsc::channel(QUEUE);
                 let ([webhooks_end, end], ended) = WriterEnd::of();
-                writer(takes_in, taken_in, Folding::Elsewhere(jobs.clone())).start(webhooks_end)?;
+                writer(intake, taken_in, Folding::Elsewhere(jobs.clone())).start(webhooks_end)?;
                 // Nobody knows before the first look.
                 change_channels.folded(false);
                 let folding = Folding::Shared { may_have_more: true, looked_at: None };
-                (writer(decides, queue, folding), webhooks, end, ended)
+                (writer(decider, queue, folding), webhooks, end, ended)
             }
         };
-        decides.catch_up().map_err(in_store(&address))?;
-        decides.start(end)?;
+        decider.catch_up().map_err(in_store(&address))?;
+        decider.start(end)?;
         let configure = Arc::new(configure);
         Ok(Self {
             webhooks,
@@ -373,7 +373,7 @@ impl Store {
     }
 
     fn offer_to<T: Send + 'static>(
-        queue: &mpsc::Sender<Box<dyn Job>>,
+        queue: &mpsc::Sender<Message>,
         kind: WriteKind,
         work: impl Work<T>,
     ) -> impl WriteFuture<T> {

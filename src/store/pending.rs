@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::engine::job::{Job, StoreError, WriteKind};
+use super::engine::job::{Job, Message, StoreError, WriteKind};
 use super::engine::session::Session;
 use crate::store::engine::sql;
 
@@ -10,11 +10,11 @@ use crate::store::engine::sql;
 pub(super) trait Work<T>: FnMut(&mut Session<'_>) -> sql::Result<T> + Send + 'static {}
 impl<T, F: FnMut(&mut Session<'_>) -> sql::Result<T> + Send + 'static> Work<T> for F {}
 
-/// A job, and the receiver of its result.
-pub(super) type NewJob<T> = (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>);
+/// A job for the writer's queue, and the receiver of its result.
+pub(super) type NewJob<T> = (Message, oneshot::Receiver<Result<T, StoreError>>);
 
-/// Result of a write, once the disk has it.
-#[must_use = "only the result shows whether the disk has the write"]
+/// Result of a write, once it is committed.
+#[must_use = "only the result shows whether the write is committed"]
 pub trait WriteFuture<T>: Future<Output = Result<T, StoreError>> + Send + 'static {}
 impl<T, F: Future<Output = Result<T, StoreError>> + Send + 'static> WriteFuture<T> for F {}
 
@@ -40,7 +40,7 @@ impl<T: Send + 'static> Pending<T, ()> {
 
     fn with_answer<W: Work<Option<T>>>(kind: WriteKind, work: W) -> NewJob<T> {
         let (answer, receiver) = oneshot::channel();
-        (Box::new(Pending { kind, work, result: None, answer }), receiver)
+        (Message::Job(Box::new(Pending { kind, work, result: None, answer })), receiver)
     }
 }
 

@@ -28,7 +28,7 @@ impl Default for ReplicaMetrics {
             unfolded: Gauge::default(),
             leases: Family::default(),
             turn_wait_seconds: Histogram::new([
-                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0,
+                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0,
             ]),
             reconnects: Counter::default(),
             has_stepped_back: Gauge::default(),

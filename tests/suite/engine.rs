@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use pagerduty_dora::store::{Durable, PostgresAddress, StoreAddress};
+use pagerduty_dora::store::{Acknowledgement, PostgresAddress, StoreAddress};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -86,7 +86,7 @@ pub(crate) fn store_address(path: &Path) -> StoreAddress {
         password_file: None,
         certificate_authority: None,
         replica: "suite".to_owned(),
-        durable: Durable::Server,
+        acknowledgement: Acknowledgement::Server,
         open_limit: Duration::from_secs(20),
     }))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::item::{Finding, Item};
-use crate::store::{Durable, OpenError, PostgresAddress, Reader, ServerGuarantees, StoreAddress};
+use crate::store::{Acknowledgement, OpenError, PostgresAddress, Reader, ServerGuarantees, StoreAddress};
 
 const STORE: &str = "store";
 const REPLICATION: &str = "store replication";
@@ -18,7 +18,7 @@ pub(super) fn check(address: &Arc<PostgresAddress>) -> Vec<Item> {
     let shown = StoreAddress::Postgres(Arc::clone(address)).to_string();
     let mut items = vec![Item::new(STORE, state(address, &shown, &found))];
     items.extend(later_migrations(&found).map(|finding| Item::new(STORE, finding)));
-    items.push(Item::new(REPLICATION, replication(&found, address.durable)));
+    items.push(Item::new(REPLICATION, replication(&found, address.acknowledgement)));
     items.extend(disk(&found).map(|finding| Item::new(REPLICATION, finding)));
     items.extend(second_address(address, &found).map(|finding| Item::new(READ_URL, finding)));
     items
@@ -50,8 +50,7 @@ fn state(address: &Arc<PostgresAddress>, shown: &str, found: &ServerGuarantees) 
         };
     }
     // Finds a store that a later version has written.
-    let at_url = PostgresAddress { read_url: None, ..(**address).clone() };
-    match Reader::open(StoreAddress::Postgres(Arc::new(at_url))) {
+    match Reader::open(StoreAddress::Postgres(Arc::clone(address)).primary()) {
         Ok(_) => Finding::Ok(format!("{shown}: PostgreSQL {version}, schema {schema}")),
         Err(error) => Finding::Wrong(error.to_string()),
     }
@@ -70,10 +69,10 @@ fn later_migrations(found: &ServerGuarantees) -> Option<Finding> {
 }
 
 /// Durability of a commit, with the way to more of it.
-fn replication(found: &ServerGuarantees, durable: Durable) -> Finding {
+fn replication(found: &ServerGuarantees, acknowledgement: Acknowledgement) -> Finding {
     let (awaited, connected) = (found.awaited_standbys(), found.standbys);
     let names = &found.synchronous_standby_names;
-    if awaited == 0 && durable == Durable::Replicated {
+    if awaited == 0 && acknowledgement == Acknowledgement::Standby {
         return Finding::Failed(
             "store.durable is \"replicated\", and the server has no synchronous standby (synchronous_standby_names is empty), \
              so webhooks would be answered 503: set it, for example to 'ANY 1 (*)', or set store.durable to \"server\""
@@ -117,7 +116,7 @@ fn replication(found: &ServerGuarantees, durable: Durable) -> Finding {
         text.push_str(&found.user);
         text.push_str(" shows it)");
     }
-    if durable == Durable::Server {
+    if acknowledgement == Acknowledgement::Server {
         text.push_str(
             ". Not noticed: that somebody empties synchronous_standby_names while the program runs (store.durable = \
              \"replicated\" notices it)",
@@ -204,17 +203,17 @@ mod tests {
             server("a", 0, Some(0)),
             server("a", 2, Some(0)),
         ];
-        let told = |durable| {
+        let told = |acknowledgement| {
             let lines = servers.iter().map(move |server| {
                 let names = &server.synchronous_standby_names;
-                format!("{names:?} {:?}: {}", server.standbys, marked(&replication(server, durable)))
+                format!("{names:?} {:?}: {}", server.standbys, marked(&replication(server, acknowledgement)))
             });
             lines.collect::<Vec<_>>().join("\n")
         };
         insta::assert_snapshot!(format!(
             "{}\n\nreplicated\n{}",
-            told(Durable::Server),
-            told(Durable::Replicated)
+            told(Acknowledgement::Server),
+            told(Acknowledgement::Standby)
         ));
     }
 

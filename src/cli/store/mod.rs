@@ -18,7 +18,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::domain::figures::{Grouping, ReportOptions};
 use crate::domain::policy::Policy;
-use crate::run::{other_store, store_to_copy};
+use crate::run::{other_store, store_of_command};
 use crate::store::copy::{self, CopySource, CopySummary, compare_reevaluations, compare_reports};
 use crate::store::{FiguresReader, Reader, StoreAddress};
 use crate::{OfflineStore, catalog, sources};
@@ -46,7 +46,7 @@ struct CopyOptions {
 pub(super) fn run(options: &StoreOptions, config: &Config) -> Result<(), CommandError> {
     let Action::Copy(CopyOptions { to }) = &options.action;
     let target = other_store(to, config).map_err(|message| CommandError::Usage(anyhow!("--to {message}")))?;
-    let source = store_to_copy(config, true)?;
+    let source = store_of_command(config)?.primary();
     let policy = Arc::new(catalog::policy(config)?);
     runtime()?.block_on(async {
         // Folds what an earlier process has left, and keeps daemons out of a file until the copy is proven.

@@ -6,8 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::statements;
 use super::tables::Table;
-use crate::store::engine::sql::value::Value;
-use crate::store::engine::sql::{Db, Result};
+use crate::store::engine::sql::{Db, Result, Value};
 
 /// Number of rows between two reports of the progress.
 const REPORT_EVERY: u64 = 1_024;

@@ -70,7 +70,7 @@ pub enum CopyStage {
 /// replaces an older copy, and so many older ones are kept. `None`: the place must be empty.
 ///
 /// # Errors
-/// After an error nothing is at the target.
+/// After an error nothing is at the target, except perhaps after [`CopyError::InDoubt`].
 pub fn copy(
     source: &CopySource,
     target: &StoreAddress,

@@ -3,69 +3,27 @@
 use super::statements;
 use super::tables::Table;
 use crate::store::engine::copy_error::CopyError;
-use crate::store::engine::sql::value::Value;
-use crate::store::engine::sql::{Db, Param, Result, ToParam};
+use crate::store::engine::sql::{Db, OwnedValue, Result, ToValue, Value};
 
 /// Length of texts and bytes after which a page ends, so that the memory does not depend on the rows.
 const FULL_BYTES: usize = 4 * 1024 * 1024;
-
-/// A value that is kept until it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stored {
-    Null,
-    Integer(i64),
-    Text(Box<str>),
-    Bytes(Box<[u8]>),
-}
-
-impl From<Value<'_>> for Stored {
-    fn from(value: Value<'_>) -> Self {
-        match value {
-            Value::Null => Self::Null,
-            Value::Integer(number) => Self::Integer(number),
-            Value::Text(text) => Self::Text(text.into()),
-            Value::Bytes(bytes) => Self::Bytes(bytes.into()),
-        }
-    }
-}
-
-impl ToParam for Stored {
-    fn to_param(&self) -> Param<'_> {
-        match self {
-            Self::Null => Param::Null,
-            Self::Integer(number) => Param::Integer(*number),
-            Self::Text(text) => Param::Text(text),
-            Self::Bytes(bytes) => Param::Bytes(bytes),
-        }
-    }
-}
-
-impl Stored {
-    fn len(&self) -> usize {
-        match self {
-            Self::Null | Self::Integer(_) => 0,
-            Self::Text(text) => text.len(),
-            Self::Bytes(bytes) => bytes.len(),
-        }
-    }
-}
 
 /// Rows of a table that follow each other in the order of the key.
 pub(super) struct Page<'a> {
     table: &'a Table,
     /// The values of all rows, one row after the other.
-    values: Vec<Stored>,
+    values: Vec<OwnedValue>,
 }
 
 impl<'a> Page<'a> {
     /// Reads the rows behind this key, or the first ones. There are no more if the page is empty.
-    pub(super) fn read(db: &Db, table: &'a Table, behind: Option<&[Stored]>) -> Result<Self> {
-        let key: Vec<Param<'_>> = behind.unwrap_or_default().iter().map(ToParam::to_param).collect();
+    pub(super) fn read(db: &Db, table: &'a Table, behind: Option<&[OwnedValue]>) -> Result<Self> {
+        let key: Vec<Value<'_>> = behind.unwrap_or_default().iter().map(ToValue::to_value).collect();
         let (mut values, mut bytes) = (Vec::new(), 0);
         db.find(&statements::page(table, behind.is_none()), &key, |row| {
             for column in 0..table.width() {
-                let value = Stored::from(row.get::<Value<'_>>(column)?);
-                bytes += value.len();
+                let value = OwnedValue::from(row.get::<Value<'_>>(column)?);
+                bytes += value.length();
                 values.push(value);
             }
             Ok((bytes >= FULL_BYTES).then_some(()))
@@ -79,7 +37,7 @@ impl<'a> Page<'a> {
     }
 
     /// The key of the last row. `None` if the page is empty.
-    pub(super) fn last_key(&self) -> Option<Vec<Stored>> {
+    pub(super) fn last_key(&self) -> Option<Vec<OwnedValue>> {
         let last = self.values.chunks(self.table.width()).next_back()?;
         last.get(..self.table.key.len()).map(<[_]>::to_vec)
     }
@@ -91,7 +49,7 @@ impl<'a> Page<'a> {
         while let Some(power) = (rest.len() / width).checked_ilog2() {
             let rows = most.min(1 << power);
             let (now, later) = rest.split_at(rows * width);
-            let params: Vec<Param<'_>> = now.iter().map(ToParam::to_param).collect();
+            let params: Vec<Value<'_>> = now.iter().map(ToValue::to_value).collect();
             let written = db.run(&statements::insert(self.table, rows), &params);
             written.map_err(|error| CopyError::Write { rows: between(now, self.table), error })?;
             rest = later;
@@ -103,7 +61,7 @@ impl<'a> Page<'a> {
     pub(super) fn nuls(&self) -> impl Iterator<Item = String> {
         let table = self.table;
         self.values.chunks(table.width()).flat_map(move |row| {
-            let has_nul = |value: &Stored| matches!(value, Stored::Text(text) if text.contains('\0'));
+            let has_nul = |value: &OwnedValue| matches!(value, OwnedValue::Text(text) if text.contains('\0'));
             let found = row.iter().zip(table.columns()).filter(move |(value, _)| has_nul(value));
             found.map(move |(_, column)| {
                 format!("table {}, row {}, column {column}", table.name, named(row, table))
@@ -113,18 +71,18 @@ impl<'a> Page<'a> {
 }
 
 /// The first and the last of some rows.
-fn between(rows: &[Stored], table: &Table) -> String {
+fn between(rows: &[OwnedValue], table: &Table) -> String {
     let last = rows.chunks(table.width()).next_back().unwrap_or_default();
     format!("table {}, rows {} to {}", table.name, named(rows, table), named(last, table))
 }
 
 /// The values of the key of a row.
-fn named(row: &[Stored], table: &Table) -> String {
+fn named(row: &[OwnedValue], table: &Table) -> String {
     let key = row.iter().take(table.key.len()).map(|value| match value {
-        Stored::Null => "NULL".to_owned(),
-        Stored::Integer(number) => number.to_string(),
-        Stored::Text(text) => format!("{text:?}"),
-        Stored::Bytes(bytes) => hex::encode(bytes),
+        OwnedValue::Null => "NULL".to_owned(),
+        OwnedValue::Integer(number) => number.to_string(),
+        OwnedValue::Text(text) => format!("{text:?}"),
+        OwnedValue::Bytes(bytes) => hex::encode(bytes),
     });
     key.collect::<Vec<_>>().join(", ")
 }

@@ -34,23 +34,23 @@ pub struct PostgresAddress {
     /// Name of this daemon among those that share the database.
     pub replica: String,
     /// Condition on a commit before a webhook is answered 2xx.
-    pub durable: Durable,
+    pub acknowledgement: Acknowledgement,
     /// Longest wait for a server that can be written to, when the store is opened.
     pub open_limit: Duration,
 }
 
-/// Condition on a commit before it counts.
+/// Condition on a commit before it is acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Durable {
+pub enum Acknowledgement {
     /// The server says that it has committed.
     #[default]
     Server,
     /// A synchronous standby has it, too.
-    Replicated,
+    Standby,
 }
 
 impl StoreAddress {
-    /// The same store without another server for listings and figures.
+    /// The same store where it is written: without another server for listings and figures, which may lag.
     #[must_use]
     pub fn primary(&self) -> Self {
         match self {

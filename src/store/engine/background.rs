@@ -29,8 +29,6 @@ impl BackgroundJobs {
                 self.waiting.push_back(job);
             }
             WriteKind::Webhook | WriteKind::Other => group.push(job),
-            // Whoever sorts jobs has noted it.
-            WriteKind::Fold => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::backlog::{Backlog, Slice, Unfolded};
-use super::job::{FoldSoon, Job};
+use super::job::Message;
 use super::postgres::unfolded;
 use super::progress::{self, FOLDED_UP_TO};
 use super::sql::{self, Db};
@@ -29,7 +29,7 @@ pub(in crate::store) enum Folding {
         looked_at: Option<Instant>,
     },
     /// None: another writer of this process does, and is told of new ones.
-    Elsewhere(mpsc::Sender<Box<dyn Job>>),
+    Elsewhere(mpsc::Sender<Message>),
 }
 
 impl Folding {
@@ -68,7 +68,7 @@ impl Folding {
             Self::Own(backlog) => backlog.extend(stored_up_to, to_fold),
             Self::Shared { may_have_more, .. } => *may_have_more |= !to_fold.is_empty(),
             // If the queue is full, the other writer looks by itself.
-            Self::Elsewhere(decides) if !to_fold.is_empty() => drop(decides.try_send(Box::new(FoldSoon))),
+            Self::Elsewhere(decider) if !to_fold.is_empty() => drop(decider.try_send(Message::FoldSoon)),
             Self::Elsewhere(_) => {}
         }
     }
@@ -85,6 +85,11 @@ impl Folding {
         if let Self::Shared { may_have_more, looked_at } = self {
             (*may_have_more, *looked_at) = (has_more, Some(Instant::now()));
         }
+    }
+
+    /// Lets a while pass before the next look into the table, because the work on its events has failed.
+    pub(super) fn look_later(&mut self) {
+        self.looked(false);
     }
 
     /// The next slice of what this writer has stored. `None` if it folds what a table has, or nothing.

@@ -1,11 +1,4 @@
-//! Jobs for the writer, and its wait for more.
-
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
-
-use tokio::sync::mpsc;
+//! Jobs for the writer, and their outcome.
 
 use super::session::Session;
 use super::sql;
@@ -14,13 +7,13 @@ use super::sql;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The queue of writes is full.
-    #[error("too many writes are waiting for the disk")]
+    #[error("too many writes are waiting for the store")]
     Busy,
     /// The write was rolled back.
     #[error("the store could not commit: {0}")]
     NotCommitted(String),
     /// The write took too long. It may still be committed later.
-    #[error("the disk took too long")]
+    #[error("the store took too long")]
     TimedOut,
     /// The writer has ended. The process will end soon, too.
     #[error("the store is closed")]
@@ -48,8 +41,6 @@ pub(in crate::store) enum WriteKind {
     Background,
     /// Any other write.
     Other,
-    /// No write: another writer has stored events that are to be folded.
-    Fold,
 }
 
 /// Durability of a transaction at its commit.
@@ -77,56 +68,12 @@ pub(in crate::store) trait Job: Send {
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-/// A job that says that there are events to fold.
-pub(in crate::store) struct FoldSoon;
-
-impl Job for FoldSoon {
-    fn kind(&self) -> WriteKind {
-        WriteKind::Fold
-    }
-
-    fn is_awaited(&self) -> bool {
-        false
-    }
-
-    fn run(&mut self, _: &mut Session<'_>) -> sql::Result<()> {
-        Ok(())
-    }
-
-    fn is_done(&self) -> bool {
-        true
-    }
-
-    fn finish(self: Box<Self>, _: Result<(), StoreError>) {}
-}
-
-/// Result of waiting for a job.
-pub(in crate::store) enum NextJob {
+/// A message to a writer.
+pub(in crate::store) enum Message {
+    /// A job to do.
     Job(Box<dyn Job>),
-    Nothing,
-    /// No job will come any more.
-    End,
-}
-
-/// The next job, if one comes soon.
-pub(in crate::store) fn receive_within(queue: &mut mpsc::Receiver<Box<dyn Job>>, pause: Duration) -> NextJob {
-    struct WakeOnSend(Thread);
-    impl Wake for WakeOnSend {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(WakeOnSend(thread::current())));
-    let began = Instant::now();
-    loop {
-        if let Poll::Ready(job) = queue.poll_recv(&mut Context::from_waker(&waker)) {
-            return job.map_or(NextJob::End, NextJob::Job);
-        }
-        match pause.checked_sub(began.elapsed()) {
-            Some(left) => thread::park_timeout(left),
-            None => return NextJob::Nothing,
-        }
-    }
+    /// Another writer has stored events that are to be folded.
+    FoldSoon,
 }
 
 /// Reason why a transaction is not durable.

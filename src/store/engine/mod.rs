@@ -1,7 +1,8 @@
 //! The engine: connections, the writer's thread and its group commit, and the files. It knows nothing of failures: its
 //! work on stored events, and at the end of a transaction, is passed in as [`Hooks`](hooks::Hooks).
 //!
-//! `sqlite/` has everything that only SQLite has, and `postgres/` everything that only PostgreSQL has. All other code of the store knows only `sql/`.
+//! `sqlite/` has everything that only SQLite has, and `postgres/` everything that only PostgreSQL has. A few files here choose
+//! between the two. All other code of the store knows only `sql/`.
 
 pub(super) mod address;
 mod background;
@@ -27,5 +28,6 @@ pub(super) mod shared_gauges;
 pub(super) mod sizes;
 pub(super) mod sql;
 pub(super) mod sqlite;
+mod wait;
 pub(super) mod writer;
 pub(super) mod writer_end;

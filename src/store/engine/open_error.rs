@@ -39,13 +39,12 @@ pub enum OpenError {
     },
     /// A later version of the program has written the store.
     #[error(
-        "the store {path} has schema {found}, and this version of pagerduty-dora knows schemas up to {known}: \
-         install the version that wrote it, or restore a backup",
-        path = path.display()
+        "the store {store} has schema {found}, and this version of pagerduty-dora knows schemas up to {known}: \
+         install the version that wrote it, or restore a backup"
     )]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// The store.
+        store: String,
         /// Its schema.
         found: u32,
         /// The newest schema known here.

@@ -43,9 +43,9 @@ pub(in crate::store) enum Opened {
     /// One stores events, and waits for nobody. The other decides, in its turn among all replicas.
     Shared {
         /// The one that stores events.
-        takes_in: OpenStore,
+        intake: OpenStore,
         /// The one that decides.
-        decides: OpenStore,
+        decider: OpenStore,
     },
 }
 
@@ -58,18 +58,16 @@ impl Opened {
         match address {
             StoreAddress::File(path) => Ok(Self::Alone(OpenStore::Sqlite(StoreFile::open(path)?))),
             StoreAddress::Postgres(address) => {
-                let [takes_in, decides] = Server::open(address, fingerprint)?.map(OpenStore::Postgres);
-                Ok(Self::Shared { takes_in, decides })
+                let [intake, decider] = Server::open(address, fingerprint)?.map(OpenStore::Postgres);
+                Ok(Self::Shared { intake, decider })
             }
         }
     }
-}
 
-impl Opened {
     /// Counter of the commits without a clear answer. `None` if this process has the store for itself.
     pub(in crate::store) fn unclear_commits(&self) -> Option<Arc<AtomicU64>> {
         match self {
-            Self::Shared { decides: OpenStore::Postgres(server), .. } => Some(server.unclear_commits()),
+            Self::Shared { decider: OpenStore::Postgres(server), .. } => Some(server.unclear_commits()),
             Self::Alone(_) | Self::Shared { .. } => None,
         }
     }
@@ -140,7 +138,7 @@ impl OpenStore {
         }
     }
 
-    /// Does the work that is due after a turn of the writer.
+    /// Does the work that is due after a round of the writer.
     pub(super) fn keep_up(&mut self) {
         match self {
             Self::Sqlite(file) => file.keep_up(),

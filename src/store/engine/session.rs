@@ -6,7 +6,7 @@ use super::backlog::Unfolded;
 use super::postgres::lease;
 use super::postgres::replica::Generation;
 use super::settings::Settings;
-use super::sql::{self, Db, Param};
+use super::sql::{self, Db, Value};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::Evaluated;
 use crate::domain::tell::ToldBackends;
@@ -224,17 +224,17 @@ impl<'a> Session<'a> {
     }
 
     /// Inserts a row into a table with numbered rows, and returns its number. `None` if the row exists already.
-    pub(in crate::store) fn insert(&self, sql: &str, params: &[Param<'_>]) -> sql::Result<Option<i64>> {
+    pub(in crate::store) fn insert(&self, sql: &str, params: &[Value<'_>]) -> sql::Result<Option<i64>> {
         self.db.insert(sql, params)
     }
 
     /// Inserts a row that cannot exist yet, and returns its number.
-    pub(in crate::store) fn insert_new(&self, sql: &str, params: &[Param<'_>]) -> sql::Result<i64> {
+    pub(in crate::store) fn insert_new(&self, sql: &str, params: &[Value<'_>]) -> sql::Result<i64> {
         self.insert(sql, params)?.ok_or_else(sql::Error::no_row)
     }
 
     /// Runs a statement and returns how many rows it changed.
-    pub(in crate::store) fn run(&self, sql: &str, params: &[Param<'_>]) -> sql::Result<usize> {
+    pub(in crate::store) fn run(&self, sql: &str, params: &[Value<'_>]) -> sql::Result<usize> {
         self.db.run(sql, params)
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::sql::Db;
+use super::sql::{self, Db};
 
 /// Sizes in bytes. 0 for a file that is not there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,10 +21,14 @@ pub const NEARLY_FULL_BYTES: u64 = 512 * 1024 * 1024;
 
 impl Sizes {
     /// Sizes of the store that a connection has open.
-    pub(in crate::store) fn of(db: &Db) -> Self {
-        let Some(path) = db.file() else {
-            return Self { database: db.size().unwrap_or(0), ..Self::default() };
-        };
+    pub(in crate::store) fn of(db: &Db) -> sql::Result<Self> {
+        match db {
+            Db::Sqlite(db) => Ok(db.file().map_or_else(Self::default, Self::of_file)),
+            Db::Postgres(db) => Ok(Self { database: db.size()?, ..Self::default() }),
+        }
+    }
+
+    fn of_file(path: &Path) -> Self {
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
         let bytes = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
@@ -47,7 +51,7 @@ mod tests {
     fn an_open_store_has_sizes_and_free_space() {
         let folder = tempfile::tempdir().unwrap();
         let db = open_to_write(&folder.path().join("store.db")).unwrap();
-        let sizes = Sizes::of(&db);
+        let sizes = Sizes::of(&db).unwrap();
         assert!(sizes.wal > Some(0) && sizes.free.is_some_and(|free| free > 0), "{sizes:?}");
         assert!(!Sizes { free: Some(NEARLY_FULL_BYTES), ..sizes }.is_nearly_full());
         assert!(Sizes { free: Some(NEARLY_FULL_BYTES - 1), ..sizes }.is_nearly_full());

@@ -18,7 +18,7 @@ use super::change_channels::ChangeChannels;
 use super::folding::{self, Folding};
 use super::health::Health;
 use super::hooks::Hooks;
-use super::job::{Durability, Job, NotCommitted, WriteKind, WriterState};
+use super::job::{Durability, Job, Message, NotCommitted, WriteKind, WriterState};
 use super::open_store::OpenStore;
 use super::repeats::Repeats;
 use super::session::{Changes, Session};
@@ -32,8 +32,8 @@ const LARGEST_GROUP: usize = 256;
 /// Longest transaction of a background job. A webhook ends it earlier.
 const LONGEST_BACKGROUND: Duration = Duration::from_millis(5);
 
-/// Jobs that are to be done.
-type Queue = mpsc::Receiver<Box<dyn Job>>;
+/// Jobs that are to be done, and what other writers tell.
+type Queue = mpsc::Receiver<Message>;
 
 /// State of the writer thread.
 pub(in crate::store) struct Writer {
@@ -92,7 +92,7 @@ impl Writer {
 
     fn run(mut self) -> WriterState {
         while let Some(group) = self.gather() {
-            if let Err(doubt) = self.turn(group) {
+            if let Err(doubt) = self.round(group) {
                 tracing::error!(
                     "{doubt}; the program ends with status 74, so that a restart opens the store again"
                 );
@@ -107,7 +107,7 @@ impl Writer {
 
     /// Commits a group, which may be empty, and does the work that is due after it. Fails if the store has to be opened
     /// again.
-    fn turn(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), String> {
+    fn round(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), String> {
         self.settings.renew();
         let slice = backlog::slice_after_group(group.len());
         let has_webhooks = group.iter().any(|job| job.kind() == WriteKind::Webhook);
@@ -145,7 +145,7 @@ impl Writer {
             };
         }
         let began = Instant::now();
-        match self.keep(&mut group).map_err(|error| self.roll_back(&error)) {
+        match self.run_group(&mut group).map_err(|error| self.roll_back(&error)) {
             Ok(quarantined) => {
                 // Checked before anybody is answered: the data may have been written to a file that was removed.
                 self.store.is_in_place()?;
@@ -219,15 +219,16 @@ impl Writer {
             Ok(()) => Ok(()),
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
             Err(NotCommitted::RolledBack(error) | NotCommitted::Repeat(error)) => {
-                self.folding.looked(false);
+                self.folding.look_later();
                 if self.has_stepped_back {
                     return Ok(());
                 }
                 if let Some(held_back) = self.unfolded_lines.pass(Instant::now()) {
+                    let retry = if self.folding.is_shared() { "in a second" } else { "with the next write" };
                     tracing::error!(
                         error,
                         held_back,
-                        "events are kept, but do not become failures: will retry with the next write"
+                        "events are kept, but do not become failures: will retry {retry}"
                     );
                 }
                 Ok(())
@@ -236,7 +237,7 @@ impl Writer {
     }
 
     /// Runs the jobs of a group in one transaction. Returns the bodies that went to quarantine.
-    fn keep(&mut self, group: &mut [Box<dyn Job>]) -> sql::Result<Vec<(i64, String)>> {
+    fn run_group(&mut self, group: &mut [Box<dyn Job>]) -> sql::Result<Vec<(i64, String)>> {
         let ((), changes) = self.transact(Durability::Synced, |session, _| {
             group.iter_mut().try_for_each(|job| job.run(session))
         })?;

@@ -9,7 +9,7 @@ use crate::domain::source_name::SourceName;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json, unknown_word};
 use crate::store::engine::session::{Session, TouchedDeployment};
-use crate::store::engine::sql::{self, Db, Param, Row, params};
+use crate::store::engine::sql::{self, Db, Row, Value, params};
 
 /// Origin of a stored deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,6 +202,6 @@ pub(in crate::store) fn of_row(db: &Db, row: i64) -> sql::Result<Option<Deployme
 }
 
 /// The deployments that a query finds: their column `facts`.
-pub(in crate::store) fn load(db: &Db, sql: &str, params: &[Param<'_>]) -> sql::Result<Vec<Deployment>> {
+pub(in crate::store) fn load(db: &Db, sql: &str, params: &[Value<'_>]) -> sql::Result<Vec<Deployment>> {
     db.all(sql, params, |row| from_json(row.text(0)?))
 }

@@ -11,7 +11,7 @@ use crate::store::engine::backlog::Unfolded;
 use crate::store::engine::session::Session;
 use crate::store::engine::sql::{self, params};
 
-/// Result of recording a delivery. The result is on the disk: the body, or the higher count of duplicates.
+/// Result of recording a delivery. The result is committed: the body, or the higher count of duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// A new event about an incident or a deployment.

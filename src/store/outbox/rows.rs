@@ -7,7 +7,7 @@ use crate::domain::forwarding::{Action, Destination, PreparedRequest, Subject};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
 use crate::store::engine::session::Session;
-use crate::store::engine::sql::{self, Param, Row, params};
+use crate::store::engine::sql::{self, Row, Value, params};
 
 /// State of a row.
 #[derive(
@@ -168,9 +168,9 @@ impl Revisions<'_> {
         )
     }
 
-    fn older_than(&self, revision: i64) -> [Param<'_>; 4] {
-        let (backend, topic) = (Param::Text(self.backend), Param::Text(self.topic.as_str()));
-        [Param::Integer(self.subject), backend, topic, Param::Integer(revision)]
+    fn older_than(&self, revision: i64) -> [Value<'_>; 4] {
+        let (backend, topic) = (Value::Text(self.backend), Value::Text(self.topic.as_str()));
+        [Value::Integer(self.subject), backend, topic, Value::Integer(revision)]
     }
 
     /// Number of the next revision of a deployment or of its mark, which share one series of numbers.

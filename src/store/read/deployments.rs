@@ -7,7 +7,7 @@ use crate::domain::mark::RemediationKind;
 use crate::domain::source_deployment::matchable_tags;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::error::ReadError;
-use crate::store::engine::sql::{self, Db, ToParam, params};
+use crate::store::engine::sql::{self, Db, ToValue, params};
 use crate::store::facts::deployment::{FINISHED_AT, STORED, StoredDeployment, stored};
 use crate::store::outbox::desired::{failed, remediation_kind};
 use crate::store::state::source_deployment::history_of;
@@ -77,8 +77,8 @@ fn page(
     let one_more = i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1);
     let mut parameters = params![since, before_end, before_id].to_vec();
     let filtered_by = [&filter.service, &filter.env, &filter.team];
-    parameters.extend(filtered_by.into_iter().flatten().map(ToParam::to_param));
-    parameters.push(one_more.to_param());
+    parameters.extend(filtered_by.into_iter().flatten().map(ToValue::to_value));
+    parameters.push(one_more.to_value());
     let mut page = DeploymentPage::default();
     let mut last = (0, 0);
     page.next = db.find(&listing_sql(filter), &parameters, |row| {

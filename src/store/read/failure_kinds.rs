@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::failure_filter::FailureFilter;
 use crate::domain::failure::FailureState;
-use crate::store::engine::sql::{self, Db, Param};
+use crate::store::engine::sql::{self, Db, Value};
 
 /// A kind of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,8 +74,8 @@ impl<'a> MatchingKinds<'a> {
     }
 
     /// Values of the parameters, and a last one.
-    fn parameters(&self, last: i64) -> Vec<Param<'_>> {
-        let values = self.values.iter().map(|value| Param::Text(value));
-        values.chain([Param::Integer(last)]).collect()
+    fn parameters(&self, last: i64) -> Vec<Value<'_>> {
+        let values = self.values.iter().map(|value| Value::Text(value));
+        values.chain([Value::Integer(last)]).collect()
     }
 }

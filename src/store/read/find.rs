@@ -11,7 +11,7 @@ use crate::domain::source::Sources;
 use crate::domain::source_name::SourceName;
 use crate::domain::text_limits::check_id;
 use crate::store::engine::error::ReadError;
-use crate::store::engine::sql::{self, Db, Param, params};
+use crate::store::engine::sql::{self, Db, Value, params};
 use crate::store::facts::deployment::load;
 use crate::store::facts::subject_key::failure_key;
 
@@ -115,7 +115,7 @@ impl Reader {
 }
 
 /// The rows that a query finds.
-fn rows(db: &Db, sql: &str, params: &[Param<'_>]) -> sql::Result<Vec<i64>> {
+fn rows(db: &Db, sql: &str, params: &[Value<'_>]) -> sql::Result<Vec<i64>> {
     db.all(sql, params, |row| row.get(0))
 }
 

@@ -114,7 +114,7 @@ impl Reader {
         Ok(StoreGauges {
             open_failures: count(OPEN)?,
             quarantined: count("SELECT count(*) FROM quarantine")?,
-            sizes: Sizes::of(&db),
+            sizes: Sizes::of(&db)?,
             outbox: db.all(OUTBOX, params![], outbox)?,
             shared: SharedGauges::of(&db)?,
             backends: backend_statuses(&db)?,

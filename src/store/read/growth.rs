@@ -50,7 +50,7 @@ fn growth(db: &Db, now: Timestamp) -> sql::Result<Option<Growth>> {
     let events = last + 1 - from;
     let per_month =
         |count: i64| count.saturating_mul(MONTH.as_secs().cast_signed()) / age.as_secs().cast_signed();
-    let bytes_per_event = Sizes::of(db).database / u64::try_from(last).unwrap_or(1).max(1);
+    let bytes_per_event = Sizes::of(db)?.database / u64::try_from(last).unwrap_or(1).max(1);
     let events = per_month(events);
     Ok(Some(Growth { events, bytes: bytes_per_event.saturating_mul(u64::try_from(events).unwrap_or(0)) }))
 }

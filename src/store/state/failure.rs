@@ -16,7 +16,7 @@ use crate::domain::submission::Submission;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::{from_json, to_json};
 use crate::store::engine::session::{Session, TouchedFailure};
-use crate::store::engine::sql::{self, Db, ToParam as _, params};
+use crate::store::engine::sql::{self, Db, ToValue as _, params};
 use crate::store::facts::subject_key::failure_key;
 
 /// Facts that a failure is evaluated from.
@@ -216,7 +216,7 @@ impl FailureRow {
         ]
         .to_vec();
         if let Some(id) = self.id {
-            parameters.push(id.to_param());
+            parameters.push(id.to_value());
             session.run(UPDATE, &parameters)?;
             return Ok(id);
         }

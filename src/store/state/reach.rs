@@ -7,7 +7,7 @@ use super::figure_columns::kind;
 use crate::domain::deployment::Deployment;
 use crate::domain::named::version_key;
 use crate::store::engine::session::{Session, TouchedDeployment};
-use crate::store::engine::sql::{self, Db, Param, params};
+use crate::store::engine::sql::{self, Db, Value, params};
 
 /// Failures that a deployment may have caused or fixed, that are linked to it, or that name it. If the deployment
 /// replaced another one, also failures that name the other one, perhaps by an abbreviated commit that was ambiguous.
@@ -77,7 +77,7 @@ fn of_same_service(
     db: &Db,
     deployment: &Deployment,
     sql: &str,
-    params: &[Param<'_>],
+    params: &[Value<'_>],
 ) -> sql::Result<Vec<i64>> {
     let mut found = Vec::new();
     db.each(sql, params, |row| {
@@ -138,6 +138,6 @@ pub(super) fn namesakes(
     Ok(found)
 }
 
-fn rows(db: &Db, sql: &str, params: &[Param<'_>]) -> sql::Result<Vec<i64>> {
+fn rows(db: &Db, sql: &str, params: &[Value<'_>]) -> sql::Result<Vec<i64>> {
     db.all(sql, params, |row| row.get(0))
 }

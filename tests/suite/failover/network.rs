@@ -9,7 +9,7 @@ use super::daemon::{Daemon, PAGERDUTY_WAITS, STORED};
 use crate::postgres::{Cut, Message, Network, Place, Proxy, Reach, Schema, Sender};
 
 /// A daemon that reaches its store through a network.
-pub(super) struct Behind {
+pub(super) struct ProxiedDaemon {
     pub(super) schema: Schema,
     pub(super) proxy: Proxy,
     pub(super) daemon: Daemon,
@@ -26,7 +26,7 @@ struct Transaction {
     from_server: usize,
 }
 
-impl Behind {
+impl ProxiedDaemon {
     pub(super) fn start(name: &str, more: &str) -> Option<Self> {
         let schema = Schema::new(name)?;
         let (proxy, url) = schema.through_proxy();
@@ -43,26 +43,26 @@ impl Behind {
     /// Delivers an event of an incident, which must be answered 202.
     pub(super) async fn deliver(&mut self, event_type: &str, incident: &str) {
         let status = self.daemon.client().deliver_type(event_type, incident).await;
-        self.is_answered(incident, status);
+        self.expect_accepted(incident, status);
     }
 
     /// Delivers an event of a new incident, which must be answered 202.
-    async fn accepted(&mut self) -> String {
+    async fn deliver_new(&mut self) -> String {
         let incident = self.incident();
         self.deliver("incident.triggered", &incident).await;
         incident
     }
 
-    fn is_answered(&mut self, incident: &str, status: u16) {
+    fn expect_accepted(&mut self, incident: &str, status: u16) {
         assert_eq!(status, 202, "{incident}");
         self.acknowledged.insert(incident.to_owned());
     }
 
     /// The transaction that stores a webhook, as it is when nothing is cut and the connection has prepared all statements.
     async fn transaction(&mut self) -> Transaction {
-        self.accepted().await;
+        self.deliver_new().await;
         self.proxy.record();
-        let incident = self.accepted().await;
+        let incident = self.deliver_new().await;
         let recorded = self.proxy.recorded();
         let is_from = |message: &&Message, sender, text| message.sender == sender && message.contains(text);
         let stores = recorded.iter().find(|message| is_from(message, Sender::Client, &incident)).unwrap();
@@ -110,7 +110,7 @@ impl Transaction {
     }
 
     /// The place where the client does not know if the server has committed: the COMMIT or its answer is not passed.
-    fn unknown(&self, network: Network) -> Place {
+    fn place_in_doubt(&self, network: Network) -> Place {
         match network {
             Network::PassesOnlyFrom(Sender::Server) => Place::Before(Sender::Client, self.from_client),
             _ => Place::Before(Sender::Server, self.from_server - 1),
@@ -121,39 +121,39 @@ impl Transaction {
 /// The transaction is repeated on another connection, so the webhook is answered 202 whatever became of the first one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_lost_at_any_message_costs_no_webhook() {
-    let Some(mut behind) = Behind::start("failover_lost", "") else { return };
-    let places = behind.transaction().await.places();
+    let Some(mut proxied) = ProxiedDaemon::start("failover_lost", "") else { return };
+    let places = proxied.transaction().await.places();
     for network in [Network::Resets, Network::Closes] {
         for place in &places {
-            let connection = behind.transaction().await.connection;
-            behind.cut(connection, *place, (network, Reach::Connection));
-            behind.accepted().await;
-            assert!(behind.proxy.has_cut(), "{place:?}");
+            let connection = proxied.transaction().await.connection;
+            proxied.cut(connection, *place, (network, Reach::Connection));
+            proxied.deliver_new().await;
+            assert!(proxied.proxy.has_cut(), "{place:?}");
         }
     }
-    behind.check();
+    proxied.check();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_stalls_at_any_message_only_delays() {
-    let Some(mut behind) = Behind::start("failover_stalls", "") else { return };
-    let transaction = behind.transaction().await;
+    let Some(mut proxied) = ProxiedDaemon::start("failover_stalls", "") else { return };
+    let transaction = proxied.transaction().await;
     for network in
         [Network::Stalls, Network::PassesOnlyFrom(Sender::Client), Network::PassesOnlyFrom(Sender::Server)]
     {
         for place in transaction.places() {
-            let (incident, client) = (behind.incident(), behind.daemon.client());
-            behind.cut(transaction.connection, place, (network, Reach::All));
+            let (incident, client) = (proxied.incident(), proxied.daemon.client());
+            proxied.cut(transaction.connection, place, (network, Reach::All));
             let answer = tokio::spawn({
                 let incident = incident.clone();
                 async move { client.deliver(&incident).await }
             });
-            behind.proxy.until_cut();
-            behind.proxy.set(Network::Passes);
-            behind.is_answered(&incident, answer.await.unwrap());
+            proxied.proxy.until_cut();
+            proxied.proxy.set(Network::Passes);
+            proxied.expect_accepted(&incident, answer.await.unwrap());
         }
     }
-    behind.check();
+    proxied.check();
 }
 
 /// Nobody is told 2xx while the network is cut, and everybody is told something before PagerDuty gives up.
@@ -166,27 +166,27 @@ async fn a_network_that_stays_cut_is_answered_503_and_the_store_comes_back_after
         ("failover_deaf", Network::PassesOnlyFrom(Sender::Server)),
         ("failover_resets", Network::Resets),
     ] {
-        let Some(mut behind) = Behind::start(name, "") else { return };
+        let Some(mut proxied) = ProxiedDaemon::start(name, "") else { return };
         all.spawn(async move {
-            let transaction = behind.transaction().await;
-            let incident = behind.incident();
-            behind.cut(transaction.connection, transaction.unknown(network), (network, Reach::All));
-            let other = behind.incident();
+            let transaction = proxied.transaction().await;
+            let incident = proxied.incident();
+            proxied.cut(transaction.connection, transaction.place_in_doubt(network), (network, Reach::All));
+            let other = proxied.incident();
             for incident in [&incident, &other] {
                 let began = Instant::now();
-                assert_eq!(behind.daemon.client().deliver(incident).await, 503, "{network:?}");
-                assert!(behind.proxy.has_cut() && began.elapsed() < PAGERDUTY_WAITS, "{network:?}");
+                assert_eq!(proxied.daemon.client().deliver(incident).await, 503, "{network:?}");
+                assert!(proxied.proxy.has_cut() && began.elapsed() < PAGERDUTY_WAITS, "{network:?}");
             }
-            behind.proxy.set(Network::Passes);
+            proxied.proxy.set(Network::Passes);
             let began = Instant::now();
             // PagerDuty sends both again.
             for incident in [incident, other] {
-                let status = behind.daemon.client().deliver(&incident).await;
-                behind.is_answered(&incident, status);
+                let status = proxied.daemon.client().deliver(&incident).await;
+                proxied.expect_accepted(&incident, status);
             }
             assert!(began.elapsed() < PAGERDUTY_WAITS, "{network:?}: {:?}", began.elapsed());
             println!("{network:?}: 202 comes {:?} after the end of the cut", began.elapsed());
-            behind.check();
+            proxied.check();
         });
     }
     all.join_all().await;

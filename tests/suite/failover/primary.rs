@@ -79,7 +79,7 @@ fn stored(pair: &Pair) -> BTreeSet<String> {
 }
 
 /// Kills the primary of a synchronous pair again and again. `more` is appended to the daemon's configuration.
-async fn play(more: &str) {
+async fn kill_primaries(more: &str) {
     let Some(mut pair) = Pair::start(true) else { return };
     let seed = number("SEED").unwrap_or_else(|| fastrand::u64(..1 << 40));
     println!("SEED={seed}");
@@ -108,12 +108,12 @@ async fn play(more: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_primary_has_everything_that_was_acknowledged() {
-    play("").await;
+    kill_primaries("").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_primary_has_everything_that_was_acknowledged_as_replicated() {
-    play("durable = \"replicated\"\n").await;
+    kill_primaries("durable = \"replicated\"\n").await;
 }
 
 /// The control: the check sees a loss where there is one.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::network::Behind;
+use super::network::ProxiedDaemon;
 use crate::harness::{Backend, eventually};
 use crate::kill_under_load::number;
 use crate::postgres::{Cut, Network, Place, Reach, Sender};
@@ -23,13 +23,13 @@ const EVENTS: [&str; 2] = ["incident.triggered", "incident.resolved"];
 const TURN: &str = "UPDATE turn";
 
 /// The connection that decides, found by an incident of its own.
-async fn deciding(behind: &mut Behind) -> usize {
-    behind.proxy.record();
-    let incident = behind.incident();
-    behind.deliver("incident.triggered", &incident).await;
+async fn deciding(proxied: &mut ProxiedDaemon) -> usize {
+    proxied.proxy.record();
+    let incident = proxied.incident();
+    proxied.deliver("incident.triggered", &incident).await;
     eventually("a turn", async || {
         tokio::task::yield_now().await;
-        let recorded = behind.proxy.recorded();
+        let recorded = proxied.proxy.recorded();
         recorded.iter().rfind(|message| message.contains(TURN)).map(|message| message.connection)
     })
     .await
@@ -58,71 +58,71 @@ fn comparable(mut failure: Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_lost_at_any_message_of_a_turn_changes_no_failure() {
     let mut backend = Backend::start().await;
-    let Some(mut behind) = Behind::start("failover_turn", &backend.entry("metrics")) else { return };
+    let Some(mut proxied) = ProxiedDaemon::start("failover_turn", &backend.entry("metrics")) else { return };
     let step = usize::try_from(number("STEP").unwrap_or(STEP)).unwrap();
     let (mut resolved, mut cuts, mut made) = (Vec::new(), 0, 0);
     for sender in [Sender::Client, Sender::Server] {
         for n in (0..MESSAGES).step_by(step) {
-            let connection = deciding(&mut behind).await;
+            let connection = deciding(&mut proxied).await;
             let place = Place::Before(sender, usize::try_from(n).unwrap() + 1);
             let (network, reach) = (Network::Resets, Reach::Connection);
             // The first incident has a network without a fault.
             if n > 0 {
-                behind.proxy.cut(Cut { connection, from: TURN, place, network, reach });
+                proxied.proxy.cut(Cut { connection, from: TURN, place, network, reach });
                 cuts += 1;
             }
-            let incident = behind.incident();
+            let incident = proxied.incident();
             for event_type in EVENTS {
-                behind.deliver(event_type, &incident).await;
+                proxied.deliver(event_type, &incident).await;
             }
             until_completed(&mut backend, std::slice::from_ref(&incident)).await;
-            made += usize::from(n > 0 && behind.proxy.has_cut());
+            made += usize::from(n > 0 && proxied.proxy.has_cut());
             resolved.push(incident);
         }
     }
     println!("{made} of {cuts} cuts were made");
     assert!(made * 4 > cuts * 3, "{made} of {cuts}: the others come too late");
-    behind.check();
-    all_alike(&behind, &resolved).await;
+    proxied.check();
+    assert_all_alike(&proxied, &resolved).await;
 }
 
 /// Stalls a turn at a place. Webhooks are taken in meanwhile, and are folded in a turn after it.
-async fn hangs(name: &str, place: Place) {
+async fn stall_turn(name: &str, place: Place) {
     let mut backend = Backend::start().await;
-    let Some(mut behind) = Behind::start(name, &backend.entry("metrics")) else { return };
-    let connection = deciding(&mut behind).await;
+    let Some(mut proxied) = ProxiedDaemon::start(name, &backend.entry("metrics")) else { return };
+    let connection = deciding(&mut proxied).await;
     let (network, reach) = (Network::Stalls, Reach::Connection);
-    behind.proxy.cut(Cut { connection, from: TURN, place, network, reach });
+    proxied.proxy.cut(Cut { connection, from: TURN, place, network, reach });
     let mut resolved = Vec::new();
     for _ in 0..3 {
-        let incident = behind.incident();
+        let incident = proxied.incident();
         for event_type in EVENTS {
-            behind.deliver(event_type, &incident).await;
+            proxied.deliver(event_type, &incident).await;
         }
         resolved.push(incident);
     }
-    eventually("the turn", async || behind.proxy.has_cut().then_some(())).await;
+    eventually("the turn", async || proxied.proxy.has_cut().then_some(())).await;
     let began = Instant::now();
     until_completed(&mut backend, &resolved).await;
     println!("{place:?}: the next turn has ended after {:?}", began.elapsed());
-    behind.check();
-    all_alike(&behind, &resolved).await;
+    proxied.check();
+    assert_all_alike(&proxied, &resolved).await;
 }
 
 /// The server does not see that the network is cut, so the turn ends with the server's limit for idle transactions.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_that_hangs_ends_and_refuses_no_webhook() {
     tokio::join!(
-        hangs("failover_turn_asked", Place::After(Sender::Client, 1)),
-        hangs("failover_turn_begun", Place::Before(Sender::Client, 2)),
-        hangs("failover_turn_folds", Place::Before(Sender::Server, 24)),
+        stall_turn("failover_turn_asked", Place::After(Sender::Client, 1)),
+        stall_turn("failover_turn_begun", Place::Before(Sender::Client, 2)),
+        stall_turn("failover_turn_folds", Place::Before(Sender::Server, 24)),
     );
 }
 
 /// Checks that each of these incidents has one failure, and that all of these say the same.
-async fn all_alike(behind: &Behind, resolved: &[String]) {
+async fn assert_all_alike(proxied: &ProxiedDaemon, resolved: &[String]) {
     let listing: Value =
-        serde_json::from_str(&behind.daemon.client().get("/api/v1/failures?limit=1000").await).unwrap();
+        serde_json::from_str(&proxied.daemon.client().get("/api/v1/failures?limit=1000").await).unwrap();
     let all = listing["failures"].as_array().unwrap();
     let failures: Vec<Value> = resolved
         .iter()

@@ -16,9 +16,9 @@ use super::host::Hosts;
 use super::purpose::Purpose;
 use super::row::PostgresRow;
 use super::server_session::ServerSession;
-use super::wait::wait;
 use crate::store::engine::sql::error::ErrorKind;
-use crate::store::engine::sql::{Error, Param, Result, Row};
+use crate::store::engine::sql::{Error, Result, Row, Value};
+use crate::store::engine::wait::wait;
 
 /// Longest wait for the answer to a COMMIT, which may wait for a standby.
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
@@ -67,7 +67,7 @@ impl Connection {
     pub(in crate::store) fn one<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         // Statements that are read with this function have one row, or few.
@@ -79,14 +79,14 @@ impl Connection {
     pub(in crate::store) fn each_of_few(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
         let rows = self.rows(sql, params)?;
         rows.iter().try_for_each(|row| read(&Row::Postgres(PostgresRow(row))))
     }
 
-    fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<tokio_postgres::Row>> {
+    fn rows(&self, sql: &str, params: &[Value<'_>]) -> Result<Vec<tokio_postgres::Row>> {
         let (client, statement) = self.prepare(sql)?;
         self.answer(async {
             let rows = client.query_raw(&statement, params.iter()).await?;
@@ -99,7 +99,7 @@ impl Connection {
     pub(in crate::store) fn each(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
         if self.purpose != Purpose::Read {
@@ -128,7 +128,7 @@ impl Connection {
     pub(in crate::store) fn find<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         read: impl FnMut(&Row<'_>) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
         // A cursor needs a transaction.
@@ -170,14 +170,14 @@ impl Connection {
     }
 
     /// Runs a statement, and returns how many rows it changed.
-    pub(in crate::store) fn run(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
+    pub(in crate::store) fn run(&self, sql: &str, params: &[Value<'_>]) -> Result<usize> {
         let (client, statement) = self.prepare(sql)?;
         let changed = self.answer(client.execute_raw(&statement, params.iter()))?;
         usize::try_from(changed).map_err(|_| Error::damaged("more rows than memory"))
     }
 
     /// Inserts a row, and returns its number.
-    pub(in crate::store) fn insert(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<i64>> {
+    pub(in crate::store) fn insert(&self, sql: &str, params: &[Value<'_>]) -> Result<Option<i64>> {
         self.one(&format!("{sql} RETURNING id"), params, |row| row.get(0))
     }
 

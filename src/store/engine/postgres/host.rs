@@ -9,11 +9,12 @@ use tokio_postgres::{Client, Config, Socket};
 
 use super::password_file::{self, Wanted};
 use super::purpose::Purpose;
+use super::runtime::runtime;
 use super::tls::{Stream, Tls};
-use super::wait::{runtime, wait};
 use crate::store::engine::address::PostgresAddress;
 use crate::store::engine::sql::error::ErrorKind;
 use crate::store::engine::sql::{Error, Result};
+use crate::store::engine::wait::wait;
 
 /// Longest wait for a connection to one host.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);

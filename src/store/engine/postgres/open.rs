@@ -89,5 +89,5 @@ pub(super) fn wrong(address: &Arc<PostgresAddress>, reason: String) -> OpenError
 }
 
 pub(super) fn newer(address: &Arc<PostgresAddress>, found: u32) -> OpenError {
-    OpenError::Newer { path: shown(address).into(), found, known: SCHEMA }
+    OpenError::Newer { store: shown(address), found, known: SCHEMA }
 }

@@ -1,7 +1,6 @@
 //! Rows of PostgreSQL.
 
-use crate::store::engine::sql::Error;
-use crate::store::engine::sql::value::Value;
+use crate::store::engine::sql::{Error, Value};
 
 /// A row of PostgreSQL.
 pub(in crate::store) struct PostgresRow<'a>(pub(super) &'a tokio_postgres::Row);

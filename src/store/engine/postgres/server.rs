@@ -9,7 +9,7 @@ use super::open;
 use super::purpose::Purpose;
 use super::replica::{BEAT_EVERY, Generation, Replica};
 use super::unfolded;
-use crate::store::engine::address::{Durable, PostgresAddress};
+use crate::store::engine::address::{Acknowledgement, PostgresAddress};
 use crate::store::engine::backlog::Unfolded;
 use crate::store::engine::job::Durability;
 use crate::store::engine::open_error::OpenError;
@@ -39,7 +39,7 @@ impl Role {
 pub(in crate::store) struct Server {
     db: Db,
     role: Role,
-    durable: Durable,
+    acknowledgement: Acknowledgement,
     /// `None` for a command that runs beside the daemons.
     replica: Option<Arc<Replica>>,
     /// Number of the last turn.
@@ -67,7 +67,7 @@ impl Server {
         Ok([Role::TakesIn, Role::Decides].map(|role| Self {
             db: Db::Postgres(Connection::new(Arc::clone(&hosts), role.purpose())),
             role,
-            durable: address.durable,
+            acknowledgement: address.acknowledgement,
             replica: replica.clone(),
             turn: 0,
             others_decided: role == Role::Decides,
@@ -199,7 +199,7 @@ impl Server {
     }
 
     fn needs_standby(&self, durability: Durability) -> bool {
-        self.durable == Durable::Replicated && durability == Durability::Synced
+        self.acknowledgement == Acknowledgement::Standby && durability == Durability::Synced
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_postgres::{AsyncMessage, Client, Statement};
 
 use super::host::Hosts;
 use super::purpose::Purpose;
-use super::wait::runtime;
+use super::runtime::runtime;
 use crate::store::engine::sql::error::ErrorKind;
 use crate::store::engine::sql::{Error, Result};
 

@@ -1,11 +1,10 @@
 //! Connections to the store.
 
 use std::ops::Deref;
-use std::path::Path;
 
 use super::error::{Error, Result};
-use super::param::Param;
 use super::row::Row;
+use super::value::Value;
 use crate::store::engine::{postgres, sqlite};
 
 /// A connection to the store. Each statement is prepared once and kept.
@@ -30,7 +29,7 @@ impl Db {
     pub(in crate::store) fn one<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         match self {
@@ -44,7 +43,7 @@ impl Db {
     pub(in crate::store) fn only<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<T> {
         self.one(sql, params, read)?.ok_or_else(Error::no_row)
@@ -55,7 +54,7 @@ impl Db {
     pub(in crate::store) fn all<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let mut all = Vec::new();
@@ -75,7 +74,7 @@ impl Db {
     pub(in crate::store) fn each(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         read: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
         match self {
@@ -90,7 +89,7 @@ impl Db {
     pub(in crate::store) fn find<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         read: impl FnMut(&Row<'_>) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
         match self {
@@ -101,7 +100,7 @@ impl Db {
 
     /// Runs a statement, and returns how many rows it changed.
     #[inline]
-    pub(in crate::store) fn run(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
+    pub(in crate::store) fn run(&self, sql: &str, params: &[Value<'_>]) -> Result<usize> {
         match self {
             Self::Sqlite(db) => db.run(sql, params),
             Self::Postgres(db) => db.run(sql, params),
@@ -110,7 +109,7 @@ impl Db {
 
     /// Inserts a row into a table with numbered rows, and returns its number. `None` if the row exists already.
     #[inline]
-    pub(in crate::store) fn insert(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<i64>> {
+    pub(in crate::store) fn insert(&self, sql: &str, params: &[Value<'_>]) -> Result<Option<i64>> {
         match self {
             Self::Sqlite(db) => db.insert(sql, params),
             Self::Postgres(db) => db.insert(sql, params),
@@ -140,22 +139,6 @@ impl Db {
             Self::Sqlite(db) => db.give_back_space(),
             // The server's own vacuum does it.
             Self::Postgres(_) => Ok(Some(())),
-        }
-    }
-
-    /// Size of the store without a file on this host, in bytes. `None` if it has one.
-    pub(in crate::store) fn size(&self) -> Option<u64> {
-        match self {
-            Self::Sqlite(_) => None,
-            Self::Postgres(db) => db.size().ok(),
-        }
-    }
-
-    /// The store's file on this host. `None` if it has none.
-    pub(in crate::store) fn file(&self) -> Option<&Path> {
-        match self {
-            Self::Sqlite(db) => db.file(),
-            Self::Postgres(_) => None,
         }
     }
 

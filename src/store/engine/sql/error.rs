@@ -21,7 +21,8 @@ pub(in crate::store) enum ErrorKind {
     Busy,
     /// Another replica held a lock for too long, or both waited for each other. The transaction can be repeated.
     Conflict,
-    /// A stored value has another type than its column, or is a word that this program never writes.
+    /// A stored value has another type than its column, or is a word that this program never writes. Or the server says that
+    /// its data is corrupt.
     Damaged,
     /// The connection to the server was lost, or none could be made. The server undoes the open transaction.
     Lost,

@@ -1,6 +1,6 @@
-//! Values in the columns of a row.
+//! Values: parameters of statements, and columns of rows.
 
-/// A value in a column, borrowed from its row.
+/// A value. It borrows texts and bytes, so that nothing is copied on the way to the engine and back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Value<'a> {
     /// No value.
@@ -21,6 +21,41 @@ impl Value<'_> {
             Self::Integer(_) => "Integer",
             Self::Text(_) => "Text",
             Self::Bytes(_) => "Blob",
+        }
+    }
+}
+
+/// A value that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) enum OwnedValue {
+    /// No value.
+    Null,
+    /// A number, or a boolean as 0 or 1.
+    Integer(i64),
+    /// A text.
+    Text(Box<str>),
+    /// Bytes.
+    Bytes(Box<[u8]>),
+}
+
+impl OwnedValue {
+    /// Length of a text or of bytes. 0 for other values.
+    pub(in crate::store) fn length(&self) -> usize {
+        match self {
+            Self::Null | Self::Integer(_) => 0,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl From<Value<'_>> for OwnedValue {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Integer(number) => Self::Integer(number),
+            Value::Text(text) => Self::Text(text.into()),
+            Value::Bytes(bytes) => Self::Bytes(bytes.into()),
         }
     }
 }

@@ -85,7 +85,7 @@ impl Checkpointer {
         self.is_moving.load(Ordering::Relaxed)
     }
 
-    /// Wakes the thread, or moves pages itself, if the WAL has grown enough. Called after every turn of the writer.
+    /// Wakes the thread, or moves pages itself, if the WAL has grown enough. Called after every round of the writer.
     pub(super) fn keep_up(&mut self, writer: &Db) {
         let wal_pages = self.wal_pages.load(Ordering::Relaxed);
         if wal_pages < self.pages_when_woken.max(self.pages_when_helped) {

@@ -3,29 +3,29 @@
 use std::convert::Infallible;
 use std::path::Path;
 
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ToSql, params_from_iter};
 
 use super::row::SqliteRow;
 use super::space;
-use crate::store::engine::sql::{Param, Result, Row};
+use crate::store::engine::sql::{Result, Row, Value};
 
 /// A connection to a file of SQLite.
 pub(in crate::store) struct Connection(rusqlite::Connection);
 
-impl ToSql for Param<'_> {
+impl ToSql for Value<'_> {
     #[inline]
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match *self {
-            Self::Null => ToSqlOutput::Owned(Value::Null),
-            Self::Integer(number) => ToSqlOutput::Owned(Value::Integer(number)),
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(number),
             Self::Text(text) => {
                 // PostgreSQL refuses such a text. So none may come this far with SQLite, either.
                 debug_assert!(!text.contains('\0'), "a text with U+0000: {text:?}");
-                ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes()))
+                ValueRef::Text(text.as_bytes())
             }
-            Self::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
-        })
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
     }
 }
 
@@ -40,7 +40,7 @@ impl Connection {
     pub(in crate::store) fn one<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         let mut statement = self.0.prepare_cached(sql)?;
@@ -56,7 +56,7 @@ impl Connection {
     pub(in crate::store) fn each(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
         self.find(sql, params, |row| read(row).map(|()| None::<Infallible>)).map(drop)
@@ -67,7 +67,7 @@ impl Connection {
     pub(in crate::store) fn find<T>(
         &self,
         sql: &str,
-        params: &[Param<'_>],
+        params: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
         let mut statement = self.0.prepare_cached(sql)?;
@@ -82,13 +82,13 @@ impl Connection {
 
     /// Runs a statement, and returns how many rows it changed.
     #[inline]
-    pub(in crate::store) fn run(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
+    pub(in crate::store) fn run(&self, sql: &str, params: &[Value<'_>]) -> Result<usize> {
         Ok(self.0.prepare_cached(sql)?.execute(params_from_iter(params))?)
     }
 
     /// Inserts a row, and returns its number.
     #[inline]
-    pub(in crate::store) fn insert(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<i64>> {
+    pub(in crate::store) fn insert(&self, sql: &str, params: &[Value<'_>]) -> Result<Option<i64>> {
         // Cheaper than RETURNING, which gathers its rows in a table first.
         Ok((self.run(sql, params)? == 1).then(|| self.0.last_insert_rowid()))
     }

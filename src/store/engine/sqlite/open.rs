@@ -46,12 +46,13 @@ pub(in crate::store::engine) fn open_to_write(path: &Path) -> Result<Connection,
     prepare_writer(&db)
         .map_err(in_file(path))?
         .map_err(|mode| OpenError::NoWal { path: path.to_owned(), mode })?;
-    migrate(&mut db).map_err(in_file(path))?.map_err(|found| OpenError::Newer {
-        path: path.to_owned(),
-        found,
-        known: SCHEMA,
-    })?;
+    migrate(&mut db).map_err(in_file(path))?.map_err(newer(path))?;
     Ok(db)
+}
+
+/// The store has this schema, which is not known here.
+fn newer(path: &Path) -> impl Fn(u32) -> OpenError {
+    move |found| OpenError::Newer { store: path.display().to_string(), found, known: SCHEMA }
 }
 
 /// Makes a store in an empty file that only this process knows. Without a journal: a file that is not finished is removed.
@@ -68,7 +69,7 @@ pub(super) fn open_new(path: &Path) -> Result<Connection, OpenError> {
         migrate(&mut db)
     })()
     .map_err(in_file(path))?
-    .map_err(|found| OpenError::Newer { path: path.to_owned(), found, known: SCHEMA })?;
+    .map_err(newer(path))?;
     Ok(db)
 }
 
@@ -89,7 +90,7 @@ pub(in crate::store::engine) fn open_to_read(path: &Path) -> Result<Connection, 
     match found {
         _ if is_foreign => Err(OpenError::Foreign { path: path.to_owned() }),
         0 => Err(OpenError::Empty { path: path.to_owned() }),
-        found if found > SCHEMA => Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA }),
+        found if found > SCHEMA => Err(newer(path)(found)),
         _ => Ok(db),
     }
 }

@@ -4,8 +4,7 @@ use std::str;
 
 use rusqlite::types::ValueRef;
 
-use crate::store::engine::sql::Error;
-use crate::store::engine::sql::value::Value;
+use crate::store::engine::sql::{Error, Value};
 
 /// A row of SQLite.
 pub(in crate::store) struct SqliteRow<'a>(pub(super) &'a rusqlite::Row<'a>);

@@ -67,7 +67,7 @@ impl StoreFile {
         self.checkpointer.is_moving()
     }
 
-    /// Keeps the WAL short. Called after every turn of the writer.
+    /// Keeps the WAL short. Called after every round of the writer.
     pub(in crate::store::engine) fn keep_up(&mut self) {
         self.checkpointer.keep_up(&self.db);
     }

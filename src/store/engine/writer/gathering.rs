@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{LARGEST_GROUP, Writer};
-use crate::store::engine::job::{Job, NextJob, WriteKind, receive_within};
+use crate::store::engine::job::{Job, Message};
+use crate::store::engine::wait::wait;
 
 /// Time without a large group of events after which a rush is over.
 const CALM_AFTER: Duration = Duration::from_millis(20);
@@ -27,31 +28,32 @@ impl Writer {
             };
             // A backlog that is left here could not be folded.
             if self.background.is_empty() || self.store.is_busy() || !self.folding.is_empty() {
-                match receive_within(&mut self.queue, pause) {
-                    NextJob::Job(job) => self.sort(job, &mut group),
-                    NextJob::Nothing => return Some(group),
-                    NextJob::End => return None,
+                match wait(self.queue.recv(), pause) {
+                    Some(Some(message)) => self.sort(message, &mut group),
+                    // No job will come any more.
+                    Some(None) => return None,
+                    None => return Some(group),
                 }
             }
         } else if let Some(pause) = self.time_to_calm() {
-            match receive_within(&mut self.queue, pause) {
-                NextJob::Job(job) => self.sort(job, &mut group),
-                NextJob::Nothing | NextJob::End => self.rushed_at = None,
+            match wait(self.queue.recv(), pause) {
+                Some(Some(message)) => self.sort(message, &mut group),
+                Some(None) | None => self.rushed_at = None,
             }
         }
         while group.len() < LARGEST_GROUP
-            && let Ok(job) = self.queue.try_recv()
+            && let Ok(message) = self.queue.try_recv()
         {
-            self.sort(job, &mut group);
+            self.sort(message, &mut group);
         }
         Some(group)
     }
 
     /// Adds a job to the group, or to the writes that wait.
-    pub(super) fn sort(&mut self, job: Box<dyn Job>, group: &mut Vec<Box<dyn Job>>) {
-        match job.kind() {
-            WriteKind::Fold => self.folding.wake(),
-            _ => self.background.sort(job, group),
+    fn sort(&mut self, message: Message, group: &mut Vec<Box<dyn Job>>) {
+        match message {
+            Message::Job(job) => self.background.sort(job, group),
+            Message::FoldSoon => self.folding.wake(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Rows that a pair of servers keeps and loses.
+//! Tests of a pair of servers. What a failover keeps and loses is shown on the daemon, in `failover`.
 
 use std::path::Path;
 use std::thread::JoinHandle;
@@ -26,39 +26,6 @@ fn rows(pair: &Pair) -> String {
     pair.primary().ask("SELECT coalesce(string_agg(a::text, ' ' ORDER BY a), 'none') FROM fact;")
 }
 
-/// Waits until the primary shows a row, although the standby cannot have it.
-fn until_shown(pair: &Pair, row: u32) {
-    pair.primary().until(&format!("EXISTS (SELECT FROM fact WHERE a = {row})"));
-}
-
-#[test]
-fn a_new_primary_has_what_was_committed() {
-    let Some(mut pair) = start(true) else { return };
-    for row in 1..=3 {
-        assert_eq!(commit(&pair, row).join().unwrap(), "");
-        pair.kill_primary();
-        pair.promote();
-        assert_eq!(
-            pair.primary().ask("SHOW transaction_read_only; SELECT max(a) FROM fact;"),
-            format!("off\n{row}")
-        );
-        pair.rebuild();
-    }
-    assert_eq!(rows(&pair), "1 2 3");
-}
-
-#[test]
-fn an_asynchronous_pair_loses_what_was_not_sent() {
-    let Some(mut pair) = start(false) else { return };
-    assert_eq!(commit(&pair, 1).join().unwrap(), "");
-    pair.until_streaming();
-    pair.link().set(Network::Stalls);
-    assert_eq!(commit(&pair, 2).join().unwrap(), "");
-    pair.kill_primary();
-    pair.promote();
-    assert_eq!(rows(&pair), "1");
-}
-
 #[test]
 fn a_commit_waits_for_the_standby_and_is_not_shown_before() {
     let Some(pair) = start(true) else { return };
@@ -69,52 +36,6 @@ fn a_commit_waits_for_the_standby_and_is_not_shown_before() {
     pair.link().set(Network::Passes);
     assert_eq!(told.join().unwrap(), "");
     assert_eq!(rows(&pair), "1");
-}
-
-/// PostgreSQL tells this client that it committed. Only the warning tells it that a failover may undo it.
-#[test]
-fn a_cancelled_wait_is_a_success_with_a_warning_and_is_lost() {
-    let Some(mut pair) = start(true) else { return };
-    pair.link().set(Network::Stalls);
-    let told = commit(&pair, 1);
-    pair.until_waiting(INSERT);
-    assert_eq!(pair.cancel_waiting(INSERT), 1);
-    let told = told.join().unwrap();
-    assert!(
-        told.contains("WARNING:  canceling wait for synchronous replication due to user request"),
-        "{told}"
-    );
-    assert!(!told.contains("ERROR"), "{told}");
-    assert_eq!(rows(&pair), "1");
-    pair.kill_primary();
-    pair.promote();
-    assert_eq!(rows(&pair), "none");
-}
-
-#[test]
-fn a_terminated_wait_ends_the_session_and_commits() {
-    let Some(pair) = start(true) else { return };
-    pair.link().set(Network::Stalls);
-    let told = commit(&pair, 1);
-    pair.until_waiting(INSERT);
-    assert_eq!(pair.terminate_waiting(INSERT), 1);
-    let told = told.join().unwrap();
-    assert!(told.contains("terminating connection due to administrator command"), "{told}");
-    until_shown(&pair, 1);
-}
-
-/// Nothing tells this client that only one server has its row.
-#[test]
-fn emptied_names_end_a_wait_without_a_warning() {
-    let Some(mut pair) = start(true) else { return };
-    pair.link().set(Network::Stalls);
-    let told = commit(&pair, 1);
-    pair.until_waiting(INSERT);
-    pair.empty_names();
-    assert_eq!(told.join().unwrap(), "");
-    pair.kill_primary();
-    pair.promote();
-    assert_eq!(rows(&pair), "none");
 }
 
 /// A server reads its settings again between two messages. So a question in the message of the commit does not show it.
@@ -147,22 +68,6 @@ fn a_pair_becomes_synchronous_and_asynchronous() {
         pair.link().set(Network::Passes);
     }
     assert_eq!(rows(&pair), "2 3 4 5");
-}
-
-/// The old primary still runs, without its standby, so it cannot commit. It is replaced by a copy of the new one.
-#[test]
-fn a_primary_that_is_cut_off_does_not_commit_beside_the_new_one() {
-    let Some(mut pair) = start(true) else { return };
-    pair.link().set(Network::Stalls);
-    let (old, url) = (commit(&pair, 1), pair.primary().url());
-    pair.until_waiting(INSERT);
-    pair.promote();
-    assert_eq!(psql(&url, "SELECT count(*) FROM fact;").0, "0\n");
-    assert!(!old.is_finished());
-    pair.rebuild();
-    assert!(old.join().unwrap().contains("server closed the connection"));
-    assert_eq!(commit(&pair, 2).join().unwrap(), "");
-    assert_eq!(rows(&pair), "2");
 }
 
 #[test]

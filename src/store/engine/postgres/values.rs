@@ -1,16 +1,15 @@
-//! Parameters and values on their way to the server and back.
+//! Values on their way to the server and back.
 
 use std::error::Error as StdError;
 
 use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::store::engine::sql::Param;
-use crate::store::engine::sql::value::Value;
+use crate::store::engine::sql::Value;
 
 type Failure = Box<dyn StdError + Sync + Send>;
 
-impl ToSql for Param<'_> {
+impl ToSql for Value<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Failure> {
         match *self {
             Self::Null => Ok(IsNull::Yes),
