@@ -114,6 +114,7 @@ async fn late_deployment() -> anyhow::Result<()> {
             destinations: destinations.collect(),
             sources: sources::ALL,
             fingerprint: None,
+            is_daemon: false,
             max_backlog: MAX_BACKLOG,
             observer: Metrics::new([]),
         };

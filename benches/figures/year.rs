@@ -88,6 +88,7 @@ async fn build(path: &Path) -> anyhow::Result<()> {
         destinations: Vec::new(),
         sources: sources::ALL,
         fingerprint: None,
+        is_daemon: false,
         max_backlog: MAX_BACKLOG,
         observer: Metrics::new([]),
     };

@@ -155,9 +155,11 @@ Examples:
   pagerduty-dora store copy --to postgres://dora@db1,db2/dora
   pagerduty-dora store copy --to sqlite:/var/lib/pagerduty-dora/pagerduty-dora.db
 
-Stop the daemons first. PagerDuty sends again meanwhile. The store of the configuration is the source, and stays as it
-is. PostgreSQL's password file has the password (~/.pgpass), or store.password if the source is a database, too. After
-the copy, set store.url or store.path to the new store, and start the daemons.";
+Stop the daemons first. PagerDuty sends again meanwhile. The store of the configuration is the
+source, and stays as it is. For a database, the password and the certificates are those of [store]
+(password and certificate_authority may stand beside path), or come from PostgreSQL's password file
+and from the system. After the copy, set store.url or store.path to the new store, and start the
+daemons.";
 
 pub(super) const HEALTH: &str = "\
 Example:

@@ -51,7 +51,8 @@ const CONFIG_HELP: &str = "The configuration [default: $PAGERDUTY_DORA_CONFIG, e
 /// Turns PagerDuty incidents into DORA failures.
 ///
 /// PagerDuty's V3 webhooks come in, their signatures are verified, and each incident becomes a failure with a
-/// start and an end. Failures are kept in one SQLite file; completed ones are forwarded to the metrics backends.
+/// start and an end. Failures are kept in one SQLite file, or in a database of PostgreSQL that several daemons share;
+/// completed ones are forwarded to the metrics backends.
 #[derive(Parser)]
 #[command(
     version = env!("PAGERDUTY_DORA_VERSION"),

@@ -18,6 +18,7 @@ async fn a_panic_counts_as_a_failed_attempt() {
         destinations: vec![Arc::clone(&backend) as Arc<dyn Destination>],
         sources: sources::ALL,
         fingerprint: None,
+        is_daemon: false,
         max_backlog: MAX_BACKLOG,
         observer: Arc::clone(&metrics) as _,
     };

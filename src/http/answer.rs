@@ -21,7 +21,7 @@ impl IntoResponse for CloseConnection {
 }
 
 /// Longest wait for a write. PagerDuty gives up after 5 s, and a complete request must be answered within 4 s.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_millis(3_500);
 
 /// Waits for a write, at most [`ANSWER_TIMEOUT`]. After a timeout the write goes on and may still be committed.
 pub(super) async fn in_time<T>(write: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

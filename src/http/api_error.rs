@@ -6,6 +6,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::store::StoreError;
+
 /// Time that a sender is asked to wait after a 503.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
@@ -54,6 +56,17 @@ impl ApiError {
     /// 503: the store cannot be changed. The log has the reason.
     pub(super) fn store_unavailable() -> Self {
         Self::unavailable("The store cannot be changed now: the log says why.")
+    }
+
+    /// 503: a write failed. Says if another replica has to be asked.
+    pub(super) fn not_stored(error: &StoreError) -> Self {
+        match error {
+            StoreError::SteppedBack(_) => Self::unavailable(
+                "Another replica decides now, because it was started later with another version or configuration: ask that \
+                 one.",
+            ),
+            _ => Self::store_unavailable(),
+        }
     }
 
     /// 500 without a body. The log has the reason.

@@ -123,7 +123,7 @@ impl Outbox {
         let outcome =
             in_time(self.store.apply_command(row, command, self.clock.now())).await.map_err(|error| {
                 tracing::warn!(%error, row, "a row of the outbox could not be changed");
-                ApiError::store_unavailable()
+                ApiError::not_stored(&error)
             })?;
         let detail = outcome.message(command);
         match outcome {
@@ -144,7 +144,7 @@ impl Outbox {
         self.refuse_unknown(backend.clone()).await?;
         self.apply_in_batches(backend, command).await.map(Json).map_err(|error| {
             tracing::warn!(%error, "rows of the outbox could not be changed");
-            ApiError::store_unavailable()
+            ApiError::not_stored(&error)
         })
     }
 

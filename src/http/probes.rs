@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::answer::in_time;
+use super::answer::{ANSWER_TIMEOUT, in_time};
 use super::api_error::ApiError;
 use super::reads::StoreReads;
 use crate::clock::Clock;
@@ -39,8 +39,9 @@ pub(super) async fn readyz(State(readiness): State<Arc<Readiness>>) -> Result<Js
     if *stop.borrow() {
         return Err(not_ready("The program is shutting down."));
     }
-    let proof = in_time(store.prove_writable(clock.now())).await;
-    let is_readable = reads.read(Reader::last_received_at).await.is_ok();
+    let reading = tokio::time::timeout(ANSWER_TIMEOUT, reads.read(Reader::last_received_at));
+    let (proof, read) = tokio::join!(in_time(store.prove_writable(clock.now())), reading);
+    let is_readable = read.is_ok_and(|read| read.is_ok());
     // A small write may succeed where larger ones fail.
     match (proof, store.trouble()) {
         (Ok(()), None) if !is_readable => Err(not_ready("The store cannot be read: the log says why.")),

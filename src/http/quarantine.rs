@@ -62,7 +62,7 @@ impl Quarantine {
         let retried = in_time(self.store.retry_quarantined(id)).await;
         let retried = retried.map_err(|error| {
             tracing::warn!(%error, id, "a body in quarantine could not be read again");
-            ApiError::store_unavailable()
+            ApiError::not_stored(&error)
         })?;
         let detail = retried.message();
         match retried {

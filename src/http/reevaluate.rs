@@ -62,6 +62,6 @@ pub(super) async fn reevaluate(
     }
     store.reevaluate(ReevaluateSpan { since, from: query.from }, now).await.map(Json).map_err(|error| {
         tracing::warn!(%error, "failures and deployments could not be reevaluated");
-        ApiError::store_unavailable()
+        ApiError::not_stored(&error)
     })
 }

@@ -83,7 +83,7 @@ pub(super) async fn tell(
     let order = TellOrder { since, backend: query.backend, from, is_dry_run: query.is_dry_run };
     in_time(store.tell(order, now)).await.map(Json).map_err(|error| {
         tracing::warn!(%error, "backends could not be told again");
-        ApiError::store_unavailable()
+        ApiError::not_stored(&error)
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use crate::config::{BackendSection, Config};
+use crate::config::{BackendSection, Config, Problem};
 use crate::domain::policy::Policy;
 
 /// Fingerprint of this version of the program with this configuration, as a hexadecimal number. `policy` is that of the
@@ -17,7 +17,11 @@ use crate::domain::policy::Policy;
 ///
 /// # Errors
 /// A backend cannot be written as TOML: a fault of this program.
-pub(super) fn fingerprint(config: &Config, policy: &Policy) -> Result<Arc<str>, toml::ser::Error> {
+pub(super) fn of_configuration(config: &Config, policy: &Policy) -> Result<Arc<str>, Problem> {
+    fingerprint(config, policy).map_err(|error| Problem::with_key("configuration", error.to_string()))
+}
+
+fn fingerprint(config: &Config, policy: &Policy) -> Result<Arc<str>, toml::ser::Error> {
     let mut hash = Sha256::new();
     hash.update(env!("PAGERDUTY_DORA_VERSION"));
     // The policy has no map whose order is by chance.

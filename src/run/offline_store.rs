@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::RunError;
+use super::fingerprint::of_configuration;
 use super::secrets::{backends, outgoing};
 use super::store::{open_store, wait_for_writer};
 use super::store_address::store_of_command;
@@ -23,7 +24,8 @@ impl OfflineStore {
         let backends = backends(config, &outgoing(config)?).map_err(Problems::from_all)?;
         let metrics = Metrics::new(backends.iter().map(|backend| backend.name().to_owned()));
         let destinations = backends.into_iter().map(|backend| backend as Arc<dyn Destination>).collect();
-        Ok(Self(open_store(address, (policy, destinations), None, metrics)?))
+        let fingerprint = of_configuration(config, policy)?;
+        Ok(Self(open_store(address, (policy, destinations), (fingerprint, false), metrics)?))
     }
 
     /// The open store.

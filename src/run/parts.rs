@@ -64,7 +64,7 @@ impl Parts {
         let store = open_store(
             setup.store.clone(),
             (&setup.policy, setup.destinations()),
-            Some(Arc::clone(&setup.fingerprint)),
+            (Arc::clone(&setup.fingerprint), true),
             Arc::clone(&metrics),
         )?;
         let address = || setup.store.clone();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
-use super::fingerprint::fingerprint;
+use super::fingerprint::of_configuration;
 use super::secrets::{DeploymentApis, backends, deployment_apis, outgoing, rest_client, warn};
 use super::store_address::store_of_daemon;
 use super::tls::tls;
@@ -66,8 +66,7 @@ impl Setup {
                 }
             };
         let policy = Arc::new(policy(&config)?);
-        let fingerprint = fingerprint(&config, &policy)
-            .map_err(|error| Problem::with_key("configuration", error.to_string()))?;
+        let fingerprint = of_configuration(&config, &policy)?;
         Ok(Self {
             config,
             secrets,

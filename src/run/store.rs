@@ -11,18 +11,19 @@ use crate::sources;
 use crate::store::{MAX_BACKLOG, OpenError, Settings, Store, StoreAddress, WriterState};
 use crate::telemetry::metrics::Metrics;
 
-/// Opens the store for writing. A daemon has a fingerprint, a command has none.
+/// Opens the store for writing. `fingerprint`: that of the version and the configuration.
 pub(super) fn open_store(
     address: StoreAddress,
     (policy, destinations): (&Arc<Policy>, Destinations),
-    fingerprint: Option<Arc<str>>,
+    (fingerprint, is_daemon): (Arc<str>, bool),
     metrics: Arc<Metrics>,
 ) -> Result<Store, OpenError> {
     let settings = Settings {
         policy: Arc::clone(policy),
         destinations,
         sources: sources::ALL,
-        fingerprint,
+        fingerprint: Some(fingerprint),
+        is_daemon,
         max_backlog: MAX_BACKLOG,
         observer: metrics,
     };
@@ -59,7 +60,7 @@ mod tests {
         let opened = open_store(
             StoreAddress::Postgres(Arc::new(impatient)),
             (&Arc::new(config.policy()), Destinations::default()),
-            None,
+            ("5eed".into(), true),
             Metrics::new([]),
         );
         let Err(error) = opened else { panic!("it was opened") };

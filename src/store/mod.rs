@@ -76,7 +76,6 @@ use engine::hooks::Hooks;
 use engine::job::{Message, WriteKind};
 use engine::open_error::in_store;
 use engine::open_store::Opened;
-use engine::progress::{self, WRITTEN_AT};
 use engine::session::Session;
 use engine::settings::CurrentSettings;
 use engine::writer::Writer;
@@ -125,7 +124,7 @@ impl Store {
     /// Opens the store, migrates it, and starts its writers.
     pub fn open(address: impl Into<StoreAddress>, settings: Settings) -> Result<Self, OpenError> {
         let address = address.into();
-        let opened = Opened::open(&address, settings.fingerprint.as_deref())?;
+        let opened = Opened::open(&address, settings.is_daemon)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (changed, outbox_changed) = watch::channel(());
         let (request_retry, retry_requests) = watch::channel(RetryRequests::new());
@@ -151,8 +150,7 @@ impl Store {
                 writer(intake, taken_in, Folding::Elsewhere(jobs.clone())).start(webhooks_end)?;
                 // Nobody knows before the first look.
                 change_channels.folded(false);
-                let folding = Folding::Shared { may_have_more: true, looked_at: None };
-                (writer(decider, queue, folding), webhooks, end, ended)
+                (writer(decider, queue, Folding::shared()), webhooks, end, ended)
             }
         };
         decider.catch_up().map_err(in_store(&address))?;
@@ -326,7 +324,7 @@ impl Store {
 
     /// Proves that the store can be written.
     pub async fn prove_writable(&self, now: Timestamp) -> Result<(), StoreError> {
-        let prove = move |session: &mut Session<'_>| progress::set(session.db(), WRITTEN_AT, now.as_nanos());
+        let prove = move |session: &mut Session<'_>| session.prove_writable(now);
         // By the writer of webhooks, because that is what senders need.
         Self::offer_to(&self.webhooks, WriteKind::Other, prove).await
     }

@@ -45,6 +45,7 @@ fn open(path: &Path, max_backlog: usize) -> Store {
         destinations: Vec::new(),
         sources: sources::ALL,
         fingerprint: None,
+        is_daemon: false,
         max_backlog,
         observer: Arc::new(Nobody),
     };

@@ -107,8 +107,8 @@ async fn the_permissions_of_the_user_are_checked() {
     assert_eq!(schema.run(grant), (String::new(), String::new()));
     let (status, printed) = check(folder.path(), &as_user);
     let expected = format!(
-        "wrong  store: the user check_user may not read and write all tables of {} (event, failure, lease, outbox, replica, \
-         turn, unfolded): GRANT ",
+        "wrong  store: the user check_user may not read and write all tables of {} (attempt, event, failure, \
+         failure_event, failure_kind and 16 more): GRANT ",
         shown(&url_of_user)
     );
     assert!(status == 2 && printed.contains(&expected), "{printed}");

@@ -27,6 +27,11 @@ pub(crate) fn is_postgres() -> bool {
     *STORE
 }
 
+/// This number of random cases, and on PostgreSQL, where each takes longer, a fifth of it.
+pub(crate) fn cases(number: u64) -> u64 {
+    if is_postgres() { number.div_ceil(5) } else { number }
+}
+
 /// `true` on PostgreSQL, where the test that asks is left out. `reason`: the part of SQLite that the test is about.
 pub(crate) fn is_only_of_sqlite(reason: &str) -> bool {
     if is_postgres() {

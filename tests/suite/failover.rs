@@ -3,6 +3,7 @@
 //! Everything that was answered 2xx is stored in the end, once, also where a standby has taken over.
 
 mod daemon;
+mod disturbed;
 mod network;
 mod primary;
 mod safeguards;

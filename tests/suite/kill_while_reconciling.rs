@@ -16,7 +16,7 @@ use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::store::Reader;
 use serde_json::Value;
 
-use crate::engine::store_address;
+use crate::engine::{cases, store_address};
 use crate::fake_pagerduty::{FakePagerDuty, Webhook, World};
 use crate::harness::PATIENCE;
 use crate::histories::listed;
@@ -39,7 +39,7 @@ const AGE: Duration = Duration::from_hours(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_it_reconciles_nothing_is_lost_and_nothing_is_stored_twice() {
-    let kills = usize::try_from(number("KILLS").unwrap_or(20)).unwrap();
+    let kills = usize::try_from(number("KILLS").unwrap_or_else(|| cases(20))).unwrap();
     let seed = number("SEED").unwrap_or_else(|| fastrand::u64(..1 << 40));
     eprintln!("SEED={seed}");
     let mut rng = Rng::with_seed(seed);

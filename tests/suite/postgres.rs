@@ -14,6 +14,7 @@ mod schema;
 mod server;
 
 pub(crate) use self::pair::Pair;
+pub(crate) use self::programs::ask;
 pub(crate) use self::proxy::{Cut, Message, Network, Place, Proxy, Reach, Sender};
 pub(crate) use self::schema::Schema;
 

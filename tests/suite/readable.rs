@@ -90,8 +90,9 @@ fn only_store_probe_and_store_edit_use_sql() {
         let Ok(file) = path.strip_prefix(&tests) else { continue };
         let knows = text.lines().any(|line| line.contains("rusqlite::") || line.contains("Link"));
         let is_named = |name: &str| file.starts_with(name) || file == Path::new(&format!("{name}.rs"));
-        let may =
-            ["engine", "store_probe", "store_edit", "portable_sql", "readable"].into_iter().any(is_named);
+        let may = ["engine", "postgres", "store_probe", "store_edit", "portable_sql", "readable"]
+            .into_iter()
+            .any(is_named);
         assert!(may || !knows, "{}: use `Probe` (store_probe.rs) to read the store", path.display());
     }
 }

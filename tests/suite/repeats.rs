@@ -41,6 +41,7 @@ impl Stepped {
             )],
             sources: sources::ALL,
             fingerprint: Some("5".into()),
+            is_daemon: true,
             max_backlog: MAX_BACKLOG,
             observer: Metrics::new([]),
         };

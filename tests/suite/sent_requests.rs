@@ -1,5 +1,6 @@
 //! Comparison of the requests that a backend received with the rows of the outbox.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use pagerduty_dora::domain::timestamp::Timestamp;
@@ -10,9 +11,11 @@ use crate::process::Listening;
 use crate::store_probe::{Probe, Revision};
 use crate::unreliable::Receipt;
 
-/// Waits until everything is folded and sent, also rows that are to be sent once more. Retries waiting rows at once.
+/// Waits until everything is folded and sent, also rows that are to be sent once more. Retries each waiting row at once after
+/// each attempt.
 pub(crate) async fn drain(listening: Listening, store: &Path) {
     let (probe, client) = (Probe::open(store), client());
+    let mut retried = BTreeSet::new();
     let outbox = format!("http://{}/api/v1/outbox", listening.admin);
     eventually("the outbox to be drained", async || {
         if probe.is_drained() && probe.to_be_sent_again() == 0 {
@@ -21,6 +24,9 @@ pub(crate) async fn drain(listening: Listening, store: &Path) {
         let page = client.get(format!("{outbox}?state=pending&limit=1000")).send().await.unwrap();
         let page: Value = serde_json::from_slice(&page.bytes().await.unwrap()).unwrap();
         for row in page["rows"].as_array().unwrap() {
+            if !retried.insert((row["id"].to_string(), row["attempts"].to_string())) {
+                continue;
+            }
             // The retry is refused if the row is being sent, or was sent meanwhile.
             client.post(format!("{outbox}/{}/retry", row["id"])).send().await.unwrap();
         }

@@ -110,6 +110,7 @@ impl Life {
             destinations: destinations(),
             sources: SOURCES,
             fingerprint: Some("5".into()),
+            is_daemon: true,
             max_backlog: MAX_BACKLOG,
             observer: Arc::new(Nobody),
         };

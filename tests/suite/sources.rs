@@ -87,6 +87,7 @@ fn settings() -> Settings {
         destinations: Vec::new(),
         sources: SOURCES,
         fingerprint: None,
+        is_daemon: false,
         max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     }

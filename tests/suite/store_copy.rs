@@ -226,7 +226,7 @@ async fn a_target_that_is_not_empty_and_a_source_in_use_are_refused() {
 
     // A daemon that lives, or has died less than 15 seconds ago.
     schema.run("INSERT INTO replica (name, fingerprint, alive_until) VALUES ('a', 'f', clock_timestamp() + INTERVAL '1 hour');");
-    assert!(stores.refused(&url, "copy.db").contains("is in use: stop all daemons"));
+    assert!(stores.refused(&url, "copy.db").contains("a daemon with another version or configuration lives"));
     schema.run("UPDATE replica SET alive_until = clock_timestamp();");
     stdout(&stores.copy(&url, "copy.db"));
     assert!(stores.refused(&url, "copy.db").contains("exists already"));

@@ -37,7 +37,7 @@ fn state(address: &Arc<PostgresAddress>, shown: &str, found: &ServerGuarantees) 
         return Finding::Wrong(format!(
             "the user {user} may not read and write all tables of {shown} ({}): GRANT SELECT, INSERT, UPDATE, DELETE ON ALL \
              TABLES IN SCHEMA {schema} TO {user}",
-            found.refused_tables.join(", ")
+            some_of(&found.refused_tables)
         ));
     }
     if !found.is_set_up {
@@ -159,6 +159,15 @@ fn second_address(address: &Arc<PostgresAddress>, found: &ServerGuarantees) -> O
         )),
         Err(error) => Finding::Wrong(error.to_string()),
     })
+}
+
+/// The first names, and the number of the others.
+fn some_of(names: &[String]) -> String {
+    const MOST: usize = 5;
+    match names.get(MOST..) {
+        Some(more) if !more.is_empty() => format!("{} and {} more", names[..MOST].join(", "), more.len()),
+        _ => names.join(", "),
+    }
 }
 
 #[cfg(test)]

@@ -13,9 +13,12 @@ use super::sql::{self, Db};
 /// Time between two looks into the table of all replicas.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Number of events of the table that are folded at a time. Other replicas wait for their turn meanwhile, but events that
-/// belong together cost less together.
-const SHARED_SLICE: usize = 512;
+/// Largest number of events of the table that are folded at a time. Events that belong together cost less together.
+const LARGEST_SHARED_SLICE: usize = 512;
+/// Smallest number of them.
+const SMALLEST_SHARED_SLICE: usize = 8;
+/// Time that they should take. Other replicas wait for their turn meanwhile, and so do people.
+const SHARED_SLICE_TIME: Duration = Duration::from_millis(200);
 
 /// Events that a writer folds.
 pub(in crate::store) enum Folding {
@@ -27,17 +30,45 @@ pub(in crate::store) enum Folding {
         may_have_more: bool,
         /// Time of the last look.
         looked_at: Option<Instant>,
+        /// Number of events that are folded at a time.
+        slice: usize,
     },
     /// None: another writer of this process does, and is told of new ones.
     Elsewhere(mpsc::Sender<Message>),
 }
 
 impl Folding {
+    /// Folds what any replica has stored. Nobody knows yet how much that is.
+    pub(in crate::store) const fn shared() -> Self {
+        Self::Shared { may_have_more: true, looked_at: None, slice: LARGEST_SHARED_SLICE }
+    }
+
+    /// Number of events of the table to fold next.
+    pub(super) const fn shared_slice_size(&self) -> usize {
+        match self {
+            Self::Shared { slice, .. } => *slice,
+            Self::Own(_) | Self::Elsewhere(_) => LARGEST_SHARED_SLICE,
+        }
+    }
+
+    /// Notes how long some events have taken.
+    pub(super) fn has_taken(&mut self, events: usize, took: Duration) {
+        if let Self::Shared { slice, .. } = self
+            && events > 0
+        {
+            let fitting = u128::try_from(events).unwrap_or(u128::MAX) * SHARED_SLICE_TIME.as_nanos()
+                / took.as_nanos().max(1);
+            *slice = usize::try_from(fitting)
+                .unwrap_or(LARGEST_SHARED_SLICE)
+                .clamp(SMALLEST_SHARED_SLICE, LARGEST_SHARED_SLICE);
+        }
+    }
+
     /// `true` if no event has to be folded, as far as is known.
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Own(backlog) => backlog.is_empty(),
-            Self::Shared { may_have_more, looked_at } => {
+            Self::Shared { may_have_more, looked_at, .. } => {
                 !may_have_more && looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY)
             }
             Self::Elsewhere(_) => true,
@@ -82,7 +113,7 @@ impl Folding {
 
     /// Notes a look into the table.
     pub(super) fn looked(&mut self, has_more: bool) {
-        if let Self::Shared { may_have_more, looked_at } = self {
+        if let Self::Shared { may_have_more, looked_at, .. } = self {
             (*may_have_more, *looked_at) = (has_more, Some(Instant::now()));
         }
     }
@@ -114,8 +145,8 @@ pub(super) fn has_shared(db: &Db) -> sql::Result<bool> {
 }
 
 /// The next slice of the table. `None` if it is empty.
-pub(super) fn shared_slice(db: &Db) -> sql::Result<Option<Slice>> {
-    unfolded::next(db.postgres()?, SHARED_SLICE)
+pub(super) fn shared_slice(db: &Db, wanted: usize) -> sql::Result<Option<Slice>> {
+    unfolded::next(db.postgres()?, wanted)
 }
 
 /// Removes a slice from the table.

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The write was rolled back.
     #[error("the store could not commit: {0}")]
     NotCommitted(String),
+    /// Another replica decides now.
+    #[error("{0}")]
+    SteppedBack(String),
     /// The write took too long. It may still be committed later.
     #[error("the store took too long")]
     TimedOut,
@@ -79,6 +82,8 @@ pub(in crate::store) enum Message {
 /// Reason why a transaction is not durable.
 pub(in crate::store) enum NotCommitted {
     RolledBack(String),
+    /// Another process held a lock for too long. A part of the group may be committed without it.
+    Conflict(String),
     /// The connection was lost, or the commit has no clear answer. The same transaction may be repeated: what it may have
     /// written already is not written twice.
     Repeat(String),
@@ -91,6 +96,8 @@ impl NotCommitted {
     pub(in crate::store) fn of(error: &sql::Error, is_undone: bool) -> Self {
         if error.is_in_doubt() || !is_undone {
             Self::InDoubt(error.to_string())
+        } else if error.is_conflict() {
+            Self::Conflict(error.to_string())
         } else if error.is_worth_repeating() {
             Self::Repeat(error.to_string())
         } else {

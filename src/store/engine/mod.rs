@@ -19,6 +19,7 @@ pub(super) mod json;
 pub(super) mod open_error;
 pub(super) mod open_store;
 pub(super) mod postgres;
+mod postponed;
 pub(super) mod progress;
 mod repeats;
 pub(super) mod schema;

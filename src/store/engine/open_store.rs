@@ -50,15 +50,12 @@ pub(in crate::store) enum Opened {
 }
 
 impl Opened {
-    /// Opens a store, and creates and migrates it as needed. A daemon has a fingerprint of its version and configuration.
-    pub(in crate::store) fn open(
-        address: &StoreAddress,
-        fingerprint: Option<&str>,
-    ) -> Result<Self, OpenError> {
+    /// Opens a store, and creates and migrates it as needed.
+    pub(in crate::store) fn open(address: &StoreAddress, is_daemon: bool) -> Result<Self, OpenError> {
         match address {
             StoreAddress::File(path) => Ok(Self::Alone(OpenStore::Sqlite(StoreFile::open(path)?))),
             StoreAddress::Postgres(address) => {
-                let [intake, decider] = Server::open(address, fingerprint)?.map(OpenStore::Postgres);
+                let [intake, decider] = Server::open(address, is_daemon)?.map(OpenStore::Postgres);
                 Ok(Self::Shared { intake, decider })
             }
         }
@@ -115,7 +112,7 @@ impl OpenStore {
     }
 
     /// Commits the transaction, in which these events were stored.
-    pub(super) fn commit(&self, durability: Durability, to_fold: &[Unfolded]) -> sql::Result<()> {
+    pub(super) fn commit(&mut self, durability: Durability, to_fold: &[Unfolded]) -> sql::Result<()> {
         match self {
             Self::Sqlite(file) => file.db().run("COMMIT", params![]).map(drop),
             Self::Postgres(server) => server.commit(durability, to_fold),

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::backlog::Unfolded;
 use super::postgres::lease;
-use super::postgres::replica::Generation;
+use super::postgres::replica::{self, Generation};
+use super::progress::{self, WRITTEN_AT};
 use super::settings::Settings;
 use super::sql::{self, Db, Value};
 use crate::domain::deployment::Deployment;
@@ -174,6 +175,14 @@ impl<'a> Session<'a> {
     /// The connection, for reading.
     pub(in crate::store) fn db(&self) -> &'a Db {
         self.db
+    }
+
+    /// Writes a row that no other process writes.
+    pub(in crate::store) fn prove_writable(&self, now: Timestamp) -> sql::Result<()> {
+        match &self.epoch {
+            Epoch::OfLeases(Some(generation)) => replica::beat(self.db.postgres()?, generation).map(drop),
+            Epoch::OfLeases(None) | Epoch::OfProcess(_) => progress::set(self.db, WRITTEN_AT, now.as_nanos()),
+        }
     }
 
     /// The epoch whose claims on rows of a backend are valid.

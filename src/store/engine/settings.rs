@@ -23,8 +23,11 @@ pub struct Settings {
     pub destinations: Destinations,
     /// Sources of events. Each reads the bodies of its own events.
     pub sources: Sources,
-    /// Fingerprint of this daemon's version and configuration, a hexadecimal number. `None` for a command.
+    /// Fingerprint of the version and the configuration, a hexadecimal number. While a daemon with another one decides, this
+    /// process does not. `None`: it decides in any case.
     pub fingerprint: Option<Arc<str>>,
+    /// `true` for a daemon, `false` for a command beside the daemons.
+    pub is_daemon: bool,
     /// Number of events that may wait to be folded; usually [`MAX_BACKLOG`].
     pub max_backlog: usize,
     /// Observer of every commit.

@@ -4,6 +4,7 @@
 //! `CALM_AFTER`, delays folding.
 
 mod gathering;
+mod postponing;
 mod repeating;
 mod starting;
 
@@ -20,6 +21,7 @@ use super::health::Health;
 use super::hooks::Hooks;
 use super::job::{Durability, Job, Message, NotCommitted, WriteKind, WriterState};
 use super::open_store::OpenStore;
+use super::postponed::Postponed;
 use super::repeats::Repeats;
 use super::session::{Changes, Session};
 use super::settings::CurrentSettings;
@@ -58,6 +60,8 @@ pub(in crate::store) struct Writer {
     has_stepped_back: bool,
     /// Repeats of a group, since the first of them. `None` if the last group was committed.
     repeats: Option<Repeats>,
+    /// Jobs that wait for a lock of another process.
+    postponed: Postponed,
     /// `true` if the last transaction failed: folding is not retried before the next write.
     last_transaction_failed: bool,
 }
@@ -86,6 +90,7 @@ impl Writer {
             rushed_at: None,
             has_stepped_back: false,
             repeats: None,
+            postponed: Postponed::default(),
             last_transaction_failed: false,
         }
     }
@@ -115,6 +120,7 @@ impl Writer {
             self.store.is_in_place()?;
         }
         self.commit(group)?;
+        self.try_postponed()?;
         self.fold_unless_rush(slice)?;
         let has_waited = self.background.has_waited();
         if !self.store.is_busy()
@@ -137,7 +143,9 @@ impl Writer {
         if let Err(error) = self.make_room(group.len()) {
             return match self.roll_back(&error) {
                 NotCommitted::InDoubt(doubt) => Err(doubt),
-                NotCommitted::RolledBack(error) | NotCommitted::Repeat(error) => {
+                NotCommitted::RolledBack(error)
+                | NotCommitted::Conflict(error)
+                | NotCommitted::Repeat(error) => {
                     let error = format!("too many events wait to be folded, and folding fails: {error}");
                     self.refuse(group, &error);
                     Ok(())
@@ -165,7 +173,12 @@ impl Writer {
                 self.refuse(group, &error);
                 Ok(())
             }
+            Err(NotCommitted::Conflict(error)) if group.len() == 1 => {
+                self.postpone(group, &error);
+                Ok(())
+            }
             Err(NotCommitted::RolledBack(_)) => group.into_iter().try_for_each(|job| self.commit(vec![job])),
+            Err(NotCommitted::Conflict(error)) => self.commit_one_by_one(group, &error),
         }
     }
 
@@ -192,7 +205,9 @@ impl Writer {
                 }
             }
             Err(NotCommitted::InDoubt(doubt)) => return Err(doubt),
-            Err(NotCommitted::RolledBack(error) | NotCommitted::Repeat(error)) => {
+            Err(
+                NotCommitted::RolledBack(error) | NotCommitted::Conflict(error) | NotCommitted::Repeat(error),
+            ) => {
                 self.refuse(vec![job], &error);
             }
         }
@@ -218,7 +233,9 @@ impl Writer {
         match self.fold(slice).map_err(|error| self.roll_back(&error)) {
             Ok(()) => Ok(()),
             Err(NotCommitted::InDoubt(doubt)) => Err(doubt),
-            Err(NotCommitted::RolledBack(error) | NotCommitted::Repeat(error)) => {
+            Err(
+                NotCommitted::RolledBack(error) | NotCommitted::Conflict(error) | NotCommitted::Repeat(error),
+            ) => {
                 self.folding.look_later();
                 if self.has_stepped_back {
                     return Ok(());
@@ -274,11 +291,19 @@ impl Writer {
         let (fold, stored) = (self.hooks.fold, self.change_channels.stored_so_far());
         let has_some = folding::has_shared(self.store.db())?;
         if has_some {
-            self.transact(Durability::Later, |session, _| {
-                let Some(slice) = folding::shared_slice(session.db())? else { return Ok(()) };
-                fold(session, &slice)?;
-                folding::remove_shared(session.db(), &slice)
-            })?;
+            let wanted = self.folding.shared_slice_size();
+            let (folded, took) = self
+                .transact(Durability::Later, |session, _| {
+                    let began = Instant::now();
+                    let Some(slice) = folding::shared_slice(session.db(), wanted)? else {
+                        return Ok((0, began));
+                    };
+                    fold(session, &slice)?;
+                    folding::remove_shared(session.db(), &slice)?;
+                    Ok((slice.events.len(), began))
+                })?
+                .0;
+            self.folding.has_taken(folded, took.elapsed());
         }
         // The next look finds out if there are more.
         self.folding.looked(has_some);

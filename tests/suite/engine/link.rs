@@ -44,7 +44,7 @@ impl Link {
     }
 
     /// Connects to a schema.
-    pub(super) fn to_url(url: &str) -> Self {
+    pub(crate) fn to_url(url: &str) -> Self {
         let (client, connection) = wait(tokio_postgres::connect(url, NoTls)).unwrap();
         RUNTIME.spawn(connection);
         Self::Postgres(client)

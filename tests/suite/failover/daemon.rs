@@ -56,6 +56,24 @@ impl Daemon {
         Self { process: Some(process), client: Client { listening, http: http() }, _folder: folder }
     }
 
+    /// Runs a command on this store, with no daemon to ask. Returns its exit status and its messages.
+    pub(super) fn command(url: &str, more: &str, arguments: &[&str]) -> (i32, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.toml");
+        std::fs::write(
+            &config,
+            format!("[admin]\nlisten = \"127.0.0.1:1\"\n[store]\nurl = \"{url}\"\n{more}"),
+        )
+        .unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_pagerduty-dora"))
+            .arg("--config")
+            .arg(&config)
+            .args(arguments)
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     pub(super) fn client(&self) -> Client {
         self.client.clone()
     }

@@ -82,9 +82,10 @@ async fn committed_out_of_order(name: &str, change: &str) -> Option<Schema> {
     assert_eq!(slow.client().deliver("QORDER00").await, 202);
     let recorded = proxy.recorded();
     let stores = recorded.iter().find(|message| message.contains("QORDER00")).unwrap();
-    let place = Place::Before(Sender::Client, 1);
+    // Three messages run the statement that gives the event its id.
+    let place = Place::Before(Sender::Client, 4);
     let (network, reach) = (Network::Stalls, Reach::Connection);
-    proxy.cut(Cut { connection: stores.connection, from: "COMMIT", place, network, reach });
+    proxy.cut(Cut { connection: stores.connection, from: "QORDER01", place, network, reach });
     let client = slow.client();
     let late = tokio::spawn(async move { client.deliver("QORDER01").await });
     proxy.until_cut();

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::random::{Life, Mark, deployment, settings};
 use super::{marking, sent};
 use crate::deployments::deploy;
+use crate::engine::cases;
 use crate::harness::{Backend, Daemon, Request, event_of};
 
 /// The entry of a backend that gets marks by version, and neither deployments nor failures.
@@ -207,7 +208,7 @@ fn name(deployment: &Deployment) -> Option<String> {
 #[tokio::test]
 async fn final_marks_by_version_follow_from_the_final_facts() {
     let mut marked = 0;
-    for seed in 0..LIVES {
+    for seed in 0..cases(LIVES) {
         let (mut rng, folder) = (Rng::with_seed(seed), tempfile::tempdir().unwrap());
         let mut life = Life::open(&folder.path().join("store.db"), CONFIGURATION, with_own_version);
         let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

@@ -23,7 +23,7 @@ use pagerduty_dora::store::{
 };
 use serde_json::Value;
 
-use crate::engine::store_address;
+use crate::engine::{cases, store_address};
 use crate::harness::time;
 use crate::link_model;
 
@@ -62,6 +62,7 @@ pub(super) fn settings(configuration: &str) -> Settings {
         destinations: vec![Arc::new(backend)],
         sources: sources::ALL,
         fingerprint: Some("5".into()),
+        is_daemon: true,
         max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     }
@@ -342,7 +343,7 @@ impl Life {
 #[tokio::test]
 async fn final_marks_follow_from_the_final_facts() {
     let mut marked = 0;
-    for seed in 0..LIVES {
+    for seed in 0..cases(LIVES) {
         let (mut rng, folder) = (Rng::with_seed(seed), tempfile::tempdir().unwrap());
         let path = folder.path().join("store.db");
         let mut life = Life::open(&path, CONFIGURATION, deployment);

@@ -56,7 +56,7 @@ pub(super) fn psql(url: &str, script: &str) -> (String, String) {
 }
 
 /// The same for a script that must give no message. Returns what it prints, without the end of its last line.
-pub(super) fn ask(url: &str, script: &str) -> String {
+pub(crate) fn ask(url: &str, script: &str) -> String {
     let (printed, messages) = psql(url, script);
     assert_eq!(messages, "", "{script}");
     printed.trim_end().to_owned()

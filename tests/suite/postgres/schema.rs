@@ -7,6 +7,7 @@ use super::owner::Owner;
 use super::programs::{ask, installed, psql, until};
 use super::proxy::Proxy;
 use super::server::{Server, until_state};
+use crate::engine::Link;
 
 /// The server that tests share, with its owner. What it has is lost if the machine stops, so that tests are fast.
 struct Cluster {
@@ -29,6 +30,11 @@ impl Cluster {
 pub(crate) struct Schema {
     server: &'static Server,
     name: String,
+}
+
+/// Locks of tables, by a session of their own.
+pub(crate) struct Lock {
+    _link: Link,
 }
 
 impl Schema {
@@ -74,6 +80,13 @@ impl Schema {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Locks tables until the result is dropped.
+    pub(crate) fn lock(&self, tables: &str) -> Lock {
+        let mut link = Link::to_url(&self.url());
+        link.batch(&format!("BEGIN; LOCK TABLE {tables}")).unwrap();
+        Lock { _link: link }
     }
 
     /// Waits until a condition in SQL is true.

@@ -140,6 +140,7 @@ impl Machine {
             destinations: self.destinations.clone(),
             sources: sources::ALL,
             fingerprint: None,
+            is_daemon: false,
             max_backlog: MAX_BACKLOG,
             observer: Arc::new(Unobserved),
         };

@@ -4,9 +4,10 @@
 use fastrand::Rng;
 
 use super::running::Replicas;
-use crate::engine::{Link, PostgresStore};
+use crate::engine::PostgresStore;
 use crate::harness::eventually;
 use crate::kill_under_load::number;
+use crate::postgres::ask;
 
 /// Answers of the replicas while they only take in.
 const ANSWERS: u64 = 200;
@@ -30,9 +31,11 @@ const LIVES: Later = Later {
 
 /// Number of turns so far, and of leases that have not ended.
 fn deciding(store: &PostgresStore) -> (i64, i64) {
-    let link = Link::to(&store.path());
-    let number = |sql| link.value(sql, &[]).integer();
-    (number("SELECT number FROM turn"), number("SELECT count(*) FROM lease WHERE until > clock_timestamp()"))
+    let number = |sql| ask(&store.url(), sql).parse::<i64>().unwrap();
+    (
+        number("SELECT number FROM turn;"),
+        number("SELECT count(*) FROM lease WHERE until > clock_timestamp();"),
+    )
 }
 
 /// Plays a later version that begins, and ends, while webhooks come.
@@ -44,20 +47,20 @@ async fn only_taken_in_meanwhile(later: &[Later]) {
     replicas.answers(ANSWERS).await;
     let script = |script: &dyn Fn(&Later) -> &'static str| {
         let statements: Vec<&str> = later.iter().map(script).collect();
-        format!("BEGIN; {}; COMMIT", statements.join("; "))
+        format!("BEGIN; {}; COMMIT;", statements.join("; "))
     };
-    Link::to(&replicas.store.path()).batch(&script(&|later| later.begins)).unwrap();
+    let url = replicas.store.url();
+    ask(&url, &script(&|later| later.begins));
     replicas.until_all_have("stepped_back", 1).await;
     let (turns, _) = deciding(&replicas.store);
-    let link = Link::to(&replicas.store.path());
-    let unfolded = || link.value("SELECT count(*) FROM unfolded", &[]).integer();
+    let unfolded = || ask(&url, "SELECT count(*) FROM unfolded;").parse::<i64>().unwrap();
     let before = unfolded();
     replicas.answers(ANSWERS).await;
     assert!(unfolded() > before, "{} events after {before}", unfolded());
     // They end within 15 seconds, because no replica renews its own.
     eventually("the end of all leases", async || (deciding(&replicas.store).1 == 0).then_some(())).await;
     assert_eq!(deciding(&replicas.store).0, turns);
-    Link::to(&replicas.store.path()).batch(&script(&|later| later.ends)).unwrap();
+    ask(&url, &script(&|later| later.ends));
     replicas.until_all_have("stepped_back", 0).await;
     println!("{}", replicas.finish().await);
 }

@@ -110,7 +110,7 @@ async fn apply_to_group(
     };
     let totals = apply_in_parts(outbox, &listed, command).await.map_err(|error| {
         tracing::warn!(%error, "rows of the outbox could not be changed");
-        ApiError::store_unavailable()
+        ApiError::not_stored(&error)
     })?;
     if totals.outdated == 0 {
         return Ok(Redirect::to(&back.address(site)).into_response());

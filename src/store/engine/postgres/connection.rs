@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use futures_util::future::try_join;
+use futures_util::future::join;
 use tokio_postgres::{Client, Statement};
 
 use super::answers::{by_statement, first_columns};
@@ -220,21 +220,25 @@ impl Connection {
         let committing = async {
             let commit = client.simple_query("COMMIT");
             if after.is_empty() {
-                return commit.await;
+                return commit.await.map(|_| Ok(Vec::new()));
             }
-            try_join(commit, client.simple_query(after)).await.map(|(_, answer)| answer)
+            let (committed, answer) = join(commit, client.simple_query(after)).await;
+            committed.map(|_| answer)
         };
-        match self.answer_within(committing, COMMIT_LIMIT).map(first_columns) {
+        let committed = self.answer_within(committing, COMMIT_LIMIT);
+        if committed.as_ref().map_or_else(Error::is_lost, |_| true) {
+            self.transaction.set(Transaction::None);
+        }
+        match committed {
             Ok(_) if is_unreplicated.load(Ordering::Relaxed) => {
-                self.transaction.set(Transaction::None);
                 Err(unknown("the server stopped to wait for a standby".to_owned()))
             }
-            Ok(rows) => {
-                self.transaction.set(Transaction::None);
-                Ok(rows)
+            Ok(Ok(rows)) => Ok(first_columns(rows)),
+            Ok(Err(error)) => {
+                self.disconnect();
+                Err(unknown(format!("nobody knows if a standby has the commit: {error}")))
             }
             Err(error) if error.is_lost() => {
-                self.transaction.set(Transaction::None);
                 Err(unknown(format!("the connection was lost during a commit: {error}")))
             }
             Err(error) => Err(error),
@@ -269,7 +273,7 @@ impl Connection {
     pub(in crate::store) fn size(&self) -> Result<u64> {
         const SIZE: &str = "SELECT pg_database_size(current_database())";
         let bytes: Option<i64> = self.one(SIZE, &[], |row| row.get(0))?;
-        Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
+        bytes.and_then(|bytes| u64::try_from(bytes).ok()).ok_or_else(Error::no_row)
     }
 
     /// The client, and the prepared statement.
@@ -301,8 +305,26 @@ impl Connection {
         let client = Arc::clone(&session.client);
         self.session.replace(Some(session));
         self.sessions.set(self.sessions.get() + 1);
-        self.simple(&client, &self.purpose.settings(), self.purpose.limit())?;
+        // A session without its settings would answer what is not durable.
+        self.set_up(&client).inspect_err(|_| self.disconnect())?;
         Ok(client)
+    }
+
+    /// Makes the settings of a new session. Commits that an earlier session of this daemon was waiting with go on waiting for
+    /// a standby, each in a process of the server. Another commit would only wait as well, so there is none until they are
+    /// done.
+    fn set_up(&self, client: &Client) -> Result<()> {
+        const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'
+            AND datname = current_database() AND usename = current_user
+            AND application_name = current_setting('application_name')";
+        self.simple(client, &self.purpose.settings(), self.purpose.limit())?;
+        if self.purpose.commits() {
+            let waiting = self.simple(client, WAITING, self.purpose.limit())?;
+            if waiting.first().and_then(Option::as_deref) != Some("0") {
+                return Err(Error::new(ErrorKind::Lost, "earlier commits still wait for a standby"));
+            }
+        }
+        Ok(())
     }
 
     fn simple(&self, client: &Client, sql: &str, limit: Duration) -> Result<Vec<Option<String>>> {

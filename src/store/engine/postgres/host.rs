@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Socket};
 
 use super::password_file::{self, Wanted};
@@ -171,6 +171,8 @@ fn one_host(
         .dbname(&database)
         .ssl_mode(mode)
         .application_name(format!("pagerduty-dora {}", address.replica))
+        // Of several addresses of a host, each try begins with another one.
+        .load_balance_hosts(LoadBalanceHosts::Random)
         .connect_timeout(CONNECT_LIMIT)
         .tcp_user_timeout(SILENCE_LIMIT)
         .keepalives_idle(SILENCE_LIMIT)

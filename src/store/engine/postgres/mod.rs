@@ -18,6 +18,7 @@ mod runtime;
 pub(in crate::store) mod server;
 mod server_session;
 pub(in crate::store) mod tls;
+mod turns;
 pub(in crate::store) mod unfolded;
 mod values;
 pub(in crate::store) mod whole_store;

@@ -33,17 +33,22 @@ impl Purpose {
         }
     }
 
-    /// Settings of the session, also those that the role or the database may have changed. The server's limits are a
-    /// little shorter than those here, so that its own error comes first.
+    /// `true` if somebody waits for its commits.
+    pub(super) const fn commits(self) -> bool {
+        matches!(self, Self::Write | Self::Decide)
+    }
+
+    /// Settings of the session, also those that the role or the database may have changed. The server's limits are mostly
+    /// shorter than those here, so that its own error comes first.
     pub(super) fn settings(self) -> String {
         const ALWAYS: &str = "SET standard_conforming_strings = on; SET synchronous_commit = on;
             SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning";
         let limits = match self {
+            // Only another replica that stores the same event is waited for, which takes no longer than a commit.
             Self::Write => {
-                "SET lock_timeout = '2s'; SET statement_timeout = '2500ms';
+                "SET lock_timeout = '100ms'; SET statement_timeout = '2500ms';
                 SET idle_in_transaction_session_timeout = '5s'"
             }
-            // Whoever waits for a turn keeps its place, so that no replica waits for ever.
             Self::Decide => {
                 "SET lock_timeout = '10s'; SET statement_timeout = '15s';
                 SET idle_in_transaction_session_timeout = '5s'"

@@ -42,16 +42,18 @@ impl Replica {
         const FORGET: &str = "DELETE FROM replica WHERE alive_until < clock_timestamp() - INTERVAL '1 day'";
         const REGISTER: &str = "INSERT INTO replica (name, fingerprint, alive_until)
             VALUES (?1, ?2, clock_timestamp() + INTERVAL '15 seconds') RETURNING generation";
-        let mut registered = self.lock();
-        if let Some(known) = registered.as_ref().filter(|known| known.fingerprint == fingerprint) {
+        // Only the one thread that decides registers, so nobody has to wait for it here.
+        let before = self.generation();
+        if let Some(known) = before.as_ref().filter(|known| known.fingerprint == fingerprint) {
             return Ok(known.clone());
         }
         db.run(FORGET, params![])?;
         let number = db.one(REGISTER, params![self.name, fingerprint], |row| row.get(0))?;
         let generation =
             Generation { number: number.ok_or_else(Error::no_row)?, fingerprint: fingerprint.to_owned() };
+        self.lock().replace(generation.clone());
         // The one before does not count any more. Its leases are still those of this daemon.
-        if let Some(before) = registered.replace(generation.clone()) {
+        if let Some(before) = before {
             const INHERIT: &str = "UPDATE lease SET generation = ?2 WHERE generation = ?1";
             db.run(INHERIT, params![before.number, generation.number])?;
             end(db, before.number)?;
@@ -61,10 +63,11 @@ impl Replica {
 
     /// Gives a sign of life.
     pub(super) fn beat(&self, db: &Connection) -> Result<()> {
-        const BEAT: &str = "UPDATE replica SET alive_until = clock_timestamp() + INTERVAL '15 seconds'
-            WHERE generation = ?1";
         let Some(generation) = self.generation() else { return Ok(()) };
-        if db.run(BEAT, params![generation.number])? == 0 {
+        db.begin("START TRANSACTION; SET LOCAL lock_timeout = '100ms'")?;
+        let is_known = beat(db, &generation)?;
+        db.commit("")?;
+        if !is_known {
             // Forgotten, because this daemon was frozen for more than a day. The next turn registers it again.
             self.lock().take_if(|registered| registered.number == generation.number);
         }
@@ -86,6 +89,13 @@ impl Replica {
     fn lock(&self) -> MutexGuard<'_, Option<Generation>> {
         self.registered.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Gives a sign of life, in the open transaction. `false` if this daemon is not registered any more.
+pub(in crate::store) fn beat(db: &Connection, generation: &Generation) -> Result<bool> {
+    const BEAT: &str =
+        "UPDATE replica SET alive_until = clock_timestamp() + INTERVAL '15 seconds' WHERE generation = ?1";
+    Ok(db.run(BEAT, params![generation.number])? > 0)
 }
 
 /// Number of daemons that live. One that has just changed its configuration counts once.

@@ -8,12 +8,12 @@ use super::connection::Connection;
 use super::open;
 use super::purpose::Purpose;
 use super::replica::{BEAT_EVERY, Generation, Replica};
+use super::turns::{Asks, Turns};
 use super::unfolded;
 use crate::store::engine::address::{Acknowledgement, PostgresAddress};
 use crate::store::engine::backlog::Unfolded;
 use crate::store::engine::job::Durability;
 use crate::store::engine::open_error::OpenError;
-use crate::store::engine::schema::SCHEMA;
 use crate::store::engine::sql::error::ErrorKind;
 use crate::store::engine::sql::{Db, Error, Result};
 
@@ -42,11 +42,7 @@ pub(in crate::store) struct Server {
     acknowledgement: Acknowledgement,
     /// `None` for a command that runs beside the daemons.
     replica: Option<Arc<Replica>>,
-    /// Number of the last turn.
-    turn: i64,
-    /// `true` if another replica may have decided since the last turn of this one. Whoever only takes in keeps nothing that
-    /// would have to be read again.
-    others_decided: bool,
+    turns: Turns,
     /// Number of sessions that the observer knows of.
     sessions: u64,
     /// Time of the last sign of life.
@@ -56,21 +52,20 @@ pub(in crate::store) struct Server {
 }
 
 impl Server {
-    /// Opens the database for both roles, and migrates it as needed. With a fingerprint, this is a daemon.
+    /// Opens the database for both roles, and migrates it as needed.
     pub(in crate::store::engine) fn open(
         address: &Arc<PostgresAddress>,
-        fingerprint: Option<&str>,
+        is_daemon: bool,
     ) -> Result<[Self; 2], OpenError> {
         let hosts = open::migrated(address)?;
-        let replica = fingerprint.map(|_| Arc::new(Replica::new(address.replica.clone())));
+        let replica = is_daemon.then(|| Arc::new(Replica::new(address.replica.clone())));
         let unclear_commits = Arc::new(AtomicU64::new(0));
         Ok([Role::TakesIn, Role::Decides].map(|role| Self {
             db: Db::Postgres(Connection::new(Arc::clone(&hosts), role.purpose())),
             role,
             acknowledgement: address.acknowledgement,
             replica: replica.clone(),
-            turn: 0,
-            others_decided: role == Role::Decides,
+            turns: Turns::new(),
             sessions: 1,
             beat_at: None,
             unclear_commits: Arc::clone(&unclear_commits),
@@ -92,9 +87,10 @@ impl Server {
         Arc::clone(&self.unclear_commits)
     }
 
-    /// `true` if another replica has decided since the last turn of this one. What was kept in memory has to be read again.
+    /// `true` if another replica may have decided since the last turn of this one. What was kept in memory has to be read
+    /// again. Whoever only takes in keeps nothing.
     pub(in crate::store::engine) const fn others_decided(&self) -> bool {
-        self.others_decided
+        self.turns.others_decided()
     }
 
     /// Number of sessions that were made since the last call, after earlier ones were lost.
@@ -124,31 +120,34 @@ impl Server {
             }
             _ => None,
         };
+        let asks = generation.as_ref().map_or(Asks::Command(fingerprint), Asks::Daemon);
         let mut statements = vec!["BEGIN".to_owned()];
         if needs_standby {
             statements.push("SHOW synchronous_standby_names".to_owned());
         }
         if self.role == Role::Decides {
-            statements.extend(take_turn(generation.as_ref()));
+            statements.extend(Turns::statements(asks));
         }
         if durability == Durability::Later {
             statements.push("SET LOCAL synchronous_commit = off".to_owned());
         }
-        let mut answers = db.begin(&statements.join("; "))?.into_iter().skip(1);
+        let answers = db.begin(&statements.join("; ")).map_err(Error::without_turn)?;
+        let mut answers = answers.into_iter().skip(1);
         if needs_standby {
             require_standby(first(answers.next()))?;
         }
         if self.role == Role::Decides {
-            let number = turn(first(answers.next()), first(answers.next()).is_some())?;
-            self.others_decided = number != self.turn + 1;
-            self.turn = number;
+            // The answer of the lock says nothing.
+            let mut answers = answers.skip(1);
+            let answered = (first(answers.next()), first(answers.next()).is_some());
+            self.turns.begin(asks, answered, db.sessions())?;
         }
         Ok(())
     }
 
     /// Commits the transaction. `to_fold` are the events that it has stored.
     pub(in crate::store::engine) fn commit(
-        &self,
+        &mut self,
         durability: Durability,
         to_fold: &[Unfolded],
     ) -> Result<()> {
@@ -164,8 +163,12 @@ impl Server {
             }
             Ok(())
         });
-        if committed.as_ref().is_err_and(Error::is_unknown) {
-            self.unclear_commits.fetch_add(1, Ordering::Relaxed);
+        match &committed {
+            Ok(()) => self.turns.committed(),
+            Err(error) if error.is_unknown() => {
+                self.unclear_commits.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(_) => {}
         }
         committed
     }
@@ -178,10 +181,11 @@ impl Server {
             && is_due
             && let Some(replica) = &self.replica
         {
-            // An error of the connection shows at the next commit, too.
-            if replica.beat(db).is_ok() {
-                self.beat_at = Some(Instant::now());
+            // An error of the connection shows at the next commit, too. One of this row must not hold up webhooks.
+            if replica.beat(db).is_err() {
+                db.roll_back();
             }
+            self.beat_at = Some(Instant::now());
         }
     }
 
@@ -203,45 +207,9 @@ impl Server {
     }
 }
 
-/// Statements that wait for the turn, and then look for a later generation. After that, nothing has to be waited for.
-/// Each statement sees what was committed before it, so the second one sees what the turn before has done.
-fn take_turn(generation: Option<&Generation>) -> [String; 4] {
-    let later = generation.map_or_else(
-        || "SELECT WHERE FALSE".to_owned(),
-        // The fingerprint is a hexadecimal number.
-        |Generation { number, fingerprint }| {
-            format!(
-                "SELECT generation FROM replica WHERE generation > {number} AND fingerprint <> '{fingerprint}'
-                AND alive_until > clock_timestamp() LIMIT 1"
-            )
-        },
-    );
-    [
-        format!("UPDATE turn SET number = number + 1 WHERE id = 1 AND schema = {SCHEMA} RETURNING number"),
-        later,
-        "SET LOCAL statement_timeout = '2500ms'".to_owned(),
-        "SET LOCAL lock_timeout = '2s'".to_owned(),
-    ]
-}
-
-/// Number of the turn, from the answers to the first two of these statements.
-fn turn(number: Option<String>, has_later: bool) -> Result<i64> {
-    let Some(number) = number else {
-        return Err(stepped_back("a later version has migrated the database"));
-    };
-    if has_later {
-        return Err(stepped_back("it was started later, with another version or configuration, and lives"));
-    }
-    number.parse().map_err(|_| Error::damaged(format!("turn {number}")))
-}
-
 /// The first row of an answer.
 fn first(answer: Option<Vec<Option<String>>>) -> Option<String> {
     answer.into_iter().flatten().next().flatten()
-}
-
-fn stepped_back(reason: &str) -> Error {
-    Error::new(ErrorKind::SteppedBack, format!("another replica decides: {reason}"))
 }
 
 /// Checks the setting `synchronous_standby_names` of the server.

@@ -30,6 +30,8 @@ pub(in crate::store) enum ErrorKind {
     NoLogin,
     /// A commit has no clear answer: the transaction may be in the store or not. The connection can be used again.
     Unknown,
+    /// The turn to decide has not come in time. The transaction can be repeated.
+    NoTurn,
     /// A later start of the program, with another version or configuration, decides now.
     SteppedBack,
     /// The state of the store is unknown until it is opened again.
@@ -85,10 +87,18 @@ impl Error {
         matches!(self.kind, ErrorKind::SteppedBack)
     }
 
+    /// The same error, if it came before the work of a transaction: what was waited for is the turn.
+    pub(in crate::store) fn without_turn(self) -> Self {
+        match self.kind {
+            ErrorKind::Conflict => Self { kind: ErrorKind::NoTurn, ..self },
+            _ => self,
+        }
+    }
+
     /// `true` if the same transaction may succeed when it is repeated in a moment: the connection was lost, a commit has no
     /// clear answer, or another replica held a lock.
     pub(in crate::store) const fn is_worth_repeating(&self) -> bool {
-        self.is_lost() || matches!(self.kind, ErrorKind::Unknown | ErrorKind::Conflict)
+        self.is_lost() || matches!(self.kind, ErrorKind::Unknown | ErrorKind::Conflict | ErrorKind::NoTurn)
     }
 
     /// `true` if the state of the store is unknown until it is opened again.

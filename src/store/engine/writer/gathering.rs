@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::postponing::POSTPONED_PAUSE;
 use super::{LARGEST_GROUP, Writer};
 use crate::store::engine::job::{Job, Message};
 use crate::store::engine::wait::wait;
@@ -22,6 +23,7 @@ impl Writer {
         let mut group = Vec::new();
         if self.folding.is_empty() || self.last_transaction_failed {
             let pause = match (self.background.is_empty(), self.folding.is_shared()) {
+                _ if !self.postponed.is_empty() => POSTPONED_PAUSE,
                 (false, _) => BACKGROUND_PAUSE,
                 (true, true) => SHARED_PAUSE,
                 (true, false) => FILE_CHECK_EVERY,

@@ -30,7 +30,12 @@ impl Writer {
             group.iter().filter(|job| job.kind() == WriteKind::Webhook && job.is_awaited()).count();
         let writes = group.len();
         for job in group {
-            job.finish(Err(StoreError::NotCommitted(error.to_owned())));
+            let error = error.to_owned();
+            job.finish(Err(if self.has_stepped_back {
+                StoreError::SteppedBack(error)
+            } else {
+                StoreError::NotCommitted(error)
+            }));
         }
         self.settings.observer.refused(writes);
         if self.has_stepped_back {

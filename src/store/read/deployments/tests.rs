@@ -99,6 +99,7 @@ async fn filled(folder: &std::path::Path) -> (Store, Reader) {
         destinations: Vec::new(),
         sources: Sources::new(&[]),
         fingerprint: None,
+        is_daemon: false,
         max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     };

@@ -85,6 +85,7 @@ async fn stored(
         destinations: Vec::new(),
         sources: Sources::new(&[]),
         fingerprint: None,
+        is_daemon: false,
         max_backlog: MAX_BACKLOG,
         observer: Arc::new(Nobody),
     };

@@ -1,0 +1,19 @@
+//! Jobs that a writer tries again, because another process holds them up by a lock.
+
+use std::time::Instant;
+
+use super::job::Job;
+
+/// Jobs that wait for a lock of another process, and the reason of the last one.
+#[derive(Default)]
+pub(super) struct Postponed {
+    /// Each with the time at which it was postponed first.
+    pub(super) jobs: Vec<(Box<dyn Job>, Instant)>,
+    pub(super) error: String,
+}
+
+impl Postponed {
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+}

@@ -1,0 +1,66 @@
+//! Jobs that another process holds up by a lock, while the rest of their group is committed.
+
+use std::time::{Duration, Instant};
+
+use super::Writer;
+use crate::store::engine::job::Job;
+use crate::store::engine::postponed::Postponed;
+
+/// Time after which the jobs are tried again if no other job comes.
+pub(super) const POSTPONED_PAUSE: Duration = Duration::from_millis(20);
+/// Longest time for which a job is postponed. Somebody who sends a webhook waits less long.
+const LONGEST: Duration = Duration::from_secs(5);
+/// Number of jobs of a group that are tried alone, and held up, before all others are postponed untried. A lock on a whole
+/// table holds up each of them.
+const MOST_HELD_UP: usize = 3;
+
+impl Writer {
+    /// Commits the jobs of a group one by one. Those that are held up are postponed.
+    pub(super) fn commit_one_by_one(&mut self, group: Vec<Box<dyn Job>>, error: &str) -> Result<(), String> {
+        let now = Instant::now();
+        self.commit_each(group.into_iter().map(|job| (job, now)), error)
+    }
+
+    /// Tries the postponed jobs again that somebody still waits for.
+    pub(super) fn try_postponed(&mut self) -> Result<(), String> {
+        if self.postponed.is_empty() {
+            return Ok(());
+        }
+        let Postponed { jobs, error } = std::mem::take(&mut self.postponed);
+        let may_wait = |(job, since): &(Box<dyn Job>, Instant)| job.is_awaited() && since.elapsed() < LONGEST;
+        let (waiting, over): (Vec<_>, Vec<_>) = jobs.into_iter().partition(may_wait);
+        if !over.is_empty() {
+            self.refuse(over.into_iter().map(|(job, _)| job).collect(), &error);
+        }
+        self.commit_each(waiting, &error)
+    }
+
+    fn commit_each(
+        &mut self,
+        jobs: impl IntoIterator<Item = (Box<dyn Job>, Instant)>,
+        error: &str,
+    ) -> Result<(), String> {
+        let mut held_up = 0;
+        for (job, since) in jobs {
+            if held_up == MOST_HELD_UP {
+                self.postponed.jobs.push((job, since));
+                error.clone_into(&mut self.postponed.error);
+                continue;
+            }
+            let before = self.postponed.jobs.len();
+            self.commit(vec![job])?;
+            if let Some((_, its_since)) = self.postponed.jobs.get_mut(before) {
+                *its_since = since;
+                held_up += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a job to try it again.
+    pub(super) fn postpone(&mut self, job: Vec<Box<dyn Job>>, error: &str) {
+        let now = Instant::now();
+        self.postponed.jobs.extend(job.into_iter().map(|job| (job, now)));
+        error.clone_into(&mut self.postponed.error);
+    }
+}
