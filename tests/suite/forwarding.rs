@@ -168,6 +168,7 @@ async fn a_failure_that_no_backend_has_needs_no_correction() {
 
 #[tokio::test]
 async fn a_change_of_the_clock_holds_nothing_up() {
+    const TRIES_A_MINUTE: usize = 100;
     let years = ["2026-11-20T00:00:00Z", "2036-11-20T00:00:00Z"];
     // A row that waits for its next attempt, and a row whose backend gets a probe once a minute.
     for status in [503, 403] {
@@ -183,7 +184,6 @@ async fn a_change_of_the_clock_holds_nothing_up() {
             daemon.clock.set(time(then));
             // Minutes, not years. Each is left to the program for a while, because the time of the next attempt may count
             // from the moment when a busy machine sees the clock.
-            const TRIES_A_MINUTE: usize = 100;
             let mut tries = 0..30 * TRIES_A_MINUTE;
             let again = eventually("another request", async || {
                 if tries.next().is_some_and(|tried| tried % TRIES_A_MINUTE == 0) {

@@ -93,18 +93,20 @@ fn replication(found: &ServerGuarantees, acknowledgement: Acknowledgement) -> Fi
              synchronous_mode_strict)"
         ));
     }
-    let guarantee = format!(
-        "synchronous standbys: a commit waits for {awaited} of them ({names}), so what was answered 2xx survives the loss of \
-         the server. Connected standbys: {connected}"
-    );
     // Without the right to see more, all that are connected may count.
     let synchronous = found.synchronous_standbys.unwrap_or(connected);
     if synchronous < awaited {
         return Finding::Failed(format!(
-            "{guarantee}, of them synchronous: {synchronous}. Until there are {awaited}, no commit ends, and webhooks are \
-             answered 503: start the standbys, or correct synchronous_standby_names"
+            "a commit waits for {} ({names}), and {synchronous} of {connected} connected ones can end the wait. Until then webhooks \
+             are answered 503: start the standbys, or correct synchronous_standby_names",
+            counted(awaited)
         ));
     }
+    let guarantee = format!(
+        "a commit waits for {} ({names}), so what was answered 2xx survives the loss of the server. Connected standbys: \
+         {connected}",
+        counted(awaited)
+    );
     if connected == awaited {
         return Finding::Warn(format!(
             "{guarantee}. If one of them stops, no commit ends, and webhooks are answered 503: connect one more"
@@ -112,7 +114,7 @@ fn replication(found: &ServerGuarantees, acknowledgement: Acknowledgement) -> Fi
     }
     let mut text = guarantee;
     if found.synchronous_standbys.is_none() {
-        text.push_str(". Not known: which of them are synchronous (GRANT pg_read_all_stats TO ");
+        text.push_str(". Not known: which of them are synchronous, so they count as if all were (GRANT pg_read_all_stats TO ");
         text.push_str(&found.user);
         text.push_str(" shows it)");
     }
@@ -123,6 +125,14 @@ fn replication(found: &ServerGuarantees, acknowledgement: Acknowledgement) -> Fi
         );
     }
     Finding::Ok(text)
+}
+
+/// A number of standbys.
+fn counted(standbys: u32) -> String {
+    match standbys {
+        1 => "one synchronous standby".to_owned(),
+        more => format!("{more} synchronous standbys"),
+    }
 }
 
 /// Warning of settings with which the disk does not have what is committed.

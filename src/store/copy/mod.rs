@@ -90,9 +90,7 @@ pub fn copy(
     if !nuls.is_empty() {
         return Err(CopyError::Nul(nuls));
     }
-    target
-        .set_folded(source)
-        .map_err(|error| CopyError::Write { rows: "table progress".to_owned(), error })?;
+    target.set_folded(source)?;
     target.written()?;
     let tables = compare(source.db(), target.db(), |table, done| {
         progress(CopyProgress { stage: CopyStage::Comparing, table, done, all: 2 * all });

@@ -24,12 +24,18 @@ impl CopySource {
     /// It cannot be opened, daemons use it, or it has events that are not folded.
     pub fn alone(address: StoreAddress) -> Result<Self, CopyError> {
         let source = Self::open(address, true)?;
-        let failed = |error| CopyError::Read { table: "event", error };
-        let stored: i64 = source.db.only(LAST_EVENT, params![], |row| row.get(0)).map_err(failed)?;
-        if folding::folded_up_to(&source.db).map_err(failed)? < stored {
-            return Err(CopyError::NotFolded(source.address.to_string()));
-        }
+        source.require_folded()?;
         Ok(source)
+    }
+
+    /// Fails if events are left that are not folded.
+    fn require_folded(&self) -> Result<(), CopyError> {
+        let failed = |error| CopyError::Read { table: "event", error };
+        let stored: i64 = self.db.only(LAST_EVENT, params![], |row| row.get(0)).map_err(failed)?;
+        if folding::folded_up_to(&self.db).map_err(failed)? < stored {
+            return Err(CopyError::NotFolded(self.address.to_string()));
+        }
+        Ok(())
     }
 
     /// Opens a store that others may write to. Their writes from now on are not seen.
@@ -119,12 +125,14 @@ impl CopyTarget {
         }
     }
 
-    /// Notes which events are folded: all of the source are, or those up to one of them.
-    pub(in crate::store) fn set_folded(&self, source: &CopySource) -> sql::Result<()> {
+    /// Notes which events are folded. A file may have others after them. A database gets no table of such events, so all have
+    /// to be folded.
+    pub(in crate::store) fn set_folded(&self, source: &CopySource) -> Result<(), CopyError> {
         match self {
-            Self::File(file) => progress::set(file.db(), FOLDED_UP_TO, folding::folded_up_to(source.db())?),
-            // Its table of events that are not folded stays empty.
-            Self::Database(_) => Ok(()),
+            Self::File(file) => folding::folded_up_to(source.db())
+                .and_then(|folded| progress::set(file.db(), FOLDED_UP_TO, folded))
+                .map_err(|error| CopyError::Write { rows: "table progress".to_owned(), error }),
+            Self::Database(_) => source.require_folded(),
         }
     }
 
