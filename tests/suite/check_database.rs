@@ -167,8 +167,7 @@ fn replication_is_told_as_the_user_may_see_it() {
     pair.set_synchronous(true);
     for configuration in [&as_ordinary, &configuration(&pair.url(), "durable = \"replicated\"\n")] {
         let (status, line) = of_replication(configuration);
-        let expected =
-            "warn   store replication: a commit waits for one synchronous standby (standby), so ";
+        let expected = "warn   store replication: a commit waits for one synchronous standby (standby), so ";
         assert!(status == 0 && line.starts_with(expected) && line.contains("connect one more"), "{line}");
     }
     // With another name the standby does not count. Only who may see its state knows.

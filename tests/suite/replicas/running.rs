@@ -54,9 +54,12 @@ impl Replica {
 
     /// `true` if a gauge of this replica has this value.
     async fn has(&self, gauge: &str, value: i64) -> bool {
-        let url = format!("http://{}/metrics", self.listening.admin);
-        let text = client().get(url).send().await.unwrap().text().await.unwrap();
-        text.contains(&format!("\npagerduty_dora_{gauge} {value}\n"))
+        self.page("/metrics").await.contains(&format!("\npagerduty_dora_{gauge} {value}\n"))
+    }
+
+    async fn page(&self, path: &str) -> String {
+        let url = format!("http://{}{path}", self.listening.admin);
+        client().get(url).send().await.unwrap().text().await.unwrap()
     }
 }
 
@@ -125,6 +128,11 @@ impl Replicas {
             let wanted = format!("{gauge} {value}");
             eventually(wanted, async || replica.has(gauge, value).await.then_some(())).await;
         }
+    }
+
+    /// A page of one of the replicas.
+    pub(super) async fn page(&self, path: &str) -> String {
+        self.running[0].page(path).await
     }
 
     /// Puts a replica back.

@@ -52,6 +52,8 @@ async fn only_taken_in_meanwhile(later: &[Later]) {
     let url = replicas.store.url();
     ask(&url, &script(&|later| later.begins));
     replicas.until_all_have("stepped_back", 1).await;
+    let page = replicas.page("/").await;
+    assert!(page.contains("This replica takes events in, and decides nothing"), "{page}");
     let (turns, _) = deciding(&replicas.store);
     let unfolded = || ask(&url, "SELECT count(*) FROM unfolded;").parse::<i64>().unwrap();
     let before = unfolded();
@@ -62,6 +64,7 @@ async fn only_taken_in_meanwhile(later: &[Later]) {
     assert_eq!(deciding(&replicas.store).0, turns);
     ask(&url, &script(&|later| later.ends));
     replicas.until_all_have("stepped_back", 0).await;
+    assert!(!replicas.page("/").await.contains("decides nothing"));
     println!("{}", replicas.finish().await);
 }
 
