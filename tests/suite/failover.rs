@@ -2,7 +2,9 @@
 //!
 //! Everything that was answered 2xx is stored in the end, once, also where a standby has taken over.
 
+mod claims;
 mod daemon;
+mod held;
 mod network;
 mod primary;
 mod safeguards;

@@ -70,8 +70,9 @@ impl Stepped {
     /// Attempts the row that is due, with this outcome. Returns its revision, and `true` if it is sent once more.
     /// `None` if no row is due.
     async fn attempt(&self, outcome: AttemptOutcome) -> Option<(i64, bool)> {
-        assert!(self.store.take_lease("datadog").await.unwrap());
-        let claim = self.store.claim("datadog", Lane::Main, ClaimOrder::All, || 9, self.now).await.unwrap();
+        let epoch = self.store.take_lease("datadog").await.unwrap().unwrap();
+        let place = ("datadog", epoch);
+        let claim = self.store.claim(place, Lane::Main, ClaimOrder::All, || 9, self.now).await.unwrap();
         let claimed = claim.rows.first()?;
         assert_eq!(claim.rows.len(), 1, "one request of a failure at a time");
         let attempted = (claimed.row, claimed.epoch, outcome, 0);
