@@ -1,4 +1,4 @@
-//! Claims of a replica that loses its lease: each row is sent in the end, and no older state is sent after a newer one.
+//! Claims of a replica that loses its lease: each row is sent in the end, and no older state stays at the backend.
 
 use super::daemon::Daemon;
 use super::held::HoldingBackend;
@@ -117,4 +117,34 @@ async fn a_replica_that_was_frozen_after_its_claim_sends_nothing() {
     frozen.terminate();
     assert_eq!(backend.others(), 0, "the backend got an older state");
     other.terminate();
+}
+
+/// A request is under way for so long that another replica has sent newer ones, and has sent the newest once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_state_is_sent_once_more_after_a_late_answer_to_another_replica() {
+    let Some(schema) = Schema::new("claims_late") else { return };
+    let mut backend = HoldingBackend::start().await;
+    let [late, next] = two(&schema, &backend);
+    resolve(&late).await;
+    let held = backend.next().await;
+    schema.ask(
+        "UPDATE lease SET generation = (SELECT max(generation) FROM replica), epoch = epoch + 1,
+            until = clock_timestamp() + INTERVAL '15 seconds' WHERE backend = 'metrics';",
+    );
+    backend.next().await.accept();
+    reopen(&next).await;
+    for _ in 0..2 {
+        let newest = backend.next().await;
+        assert!(!newest.has_ended());
+        newest.accept();
+        schema.until("NOT EXISTS (SELECT FROM outbox WHERE claimed_by IS NOT NULL)");
+        schema.ask("UPDATE outbox SET due_at_ns = 0 WHERE state = 'pending';");
+    }
+    schema.until("NOT EXISTS (SELECT FROM outbox WHERE state = 'pending')");
+    held.accept();
+    let again = backend.next().await;
+    assert!(!again.has_ended());
+    again.accept();
+    late.terminate();
+    next.terminate();
 }
