@@ -28,10 +28,21 @@ pub(crate) struct Lease {
 #[derive(Clone)]
 struct SharedLease {
     holder: Arc<LeaseHolder>,
-    /// End of the time in which requests may begin. `None` while another replica has the lease.
-    usable_until: watch::Receiver<Option<Instant>>,
+    /// The lease as it was last taken or renewed. `None` while another replica has it.
+    taken: watch::Receiver<Option<Taken>>,
+    /// The epoch that the last [`Lease::until_taken`] found.
+    epoch: Option<i64>,
     /// The task that renews the lease.
     renewal: Arc<AbortOnDrop>,
+}
+
+/// A lease that this replica has.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// In another epoch, others may have had the lease meanwhile.
+    epoch: i64,
+    /// End of the time in which requests may begin.
+    usable_until: Instant,
 }
 
 /// A task that ends when this is dropped. That which renews a lease has a handle of the store.
@@ -56,43 +67,47 @@ impl Lease {
     /// Begins to take the lease with this name, and to renew it.
     pub(crate) fn begin(name: &str, store: &Store, metrics: &Arc<Metrics>) -> Self {
         let keep = || {
-            let (usable, usable_until) = watch::channel(None);
+            let (tell, taken) = watch::channel(None);
             let holder = Arc::new(LeaseHolder {
                 name: name.to_owned(),
                 store: store.clone(),
                 metrics: Arc::clone(metrics),
                 lines: LogLimit::default(),
             });
-            let renewal = tokio::spawn(Arc::clone(&holder).keep(usable)).abort_handle();
+            let renewal = tokio::spawn(Arc::clone(&holder).keep(tell)).abort_handle();
             let renewal = Arc::new(AbortOnDrop(renewal));
-            SharedLease { holder, usable_until, renewal }
+            SharedLease { holder, taken, epoch: None, renewal }
         };
         Self { shared: store.is_shared().then(keep) }
     }
 
     /// Waits until this replica has the lease.
     pub(crate) async fn until_taken(&mut self) {
-        if let Some(shared) = &mut self.shared {
-            // An error means that nobody takes it any more.
-            if shared.usable_until.wait_for(Option::is_some).await.is_err() {
+        if let Some(SharedLease { taken, epoch, .. }) = &mut self.shared {
+            let found = taken.wait_for(Option::is_some).await.ok().and_then(|taken| *taken);
+            *epoch = found.map(|taken| taken.epoch);
+            // Nobody takes it any more.
+            if epoch.is_none() {
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    /// Waits until another replica may have the lease.
+    /// Waits until another replica may have the lease, or may have had it since [`Self::until_taken`].
     pub(crate) async fn until_lost(&mut self) {
         match &mut self.shared {
-            Some(shared) => drop(shared.usable_until.wait_for(Option::is_none).await),
+            Some(SharedLease { taken, epoch, .. }) => {
+                drop(taken.wait_for(|taken| taken.map(|taken| taken.epoch) != *epoch).await);
+            }
             None => std::future::pending().await,
         }
     }
 
-    /// `true` if a request may begin now.
+    /// `true` if a request may begin now, in the epoch that [`Self::until_taken`] found.
     pub(crate) fn is_usable(&self) -> bool {
-        self.shared.as_ref().is_none_or(|shared| {
-            let until = *shared.usable_until.borrow();
-            until.is_some_and(|until| Instant::now() < until)
+        self.shared.as_ref().is_none_or(|SharedLease { taken, epoch, .. }| {
+            let taken = *taken.borrow();
+            taken.is_some_and(|taken| Some(taken.epoch) == *epoch && Instant::now() < taken.usable_until)
         })
     }
 
@@ -111,38 +126,40 @@ impl Lease {
 
 impl LeaseHolder {
     /// Takes the lease and renews it, until the task is ended.
-    async fn keep(self: Arc<Self>, usable: watch::Sender<Option<Instant>>) {
+    async fn keep(self: Arc<Self>, taken: watch::Sender<Option<Taken>>) {
         loop {
             // Counted from before the request, which may take long.
             let asked_at = Instant::now();
             match self.store.take_lease(&self.name).await {
-                Ok(true) => {
-                    if usable.send_replace(asked_at.checked_add(USABLE_FOR)).is_none() {
-                        tracing::info!(lease = self.name, "this replica has the lease now");
+                Ok(Some(epoch)) => {
+                    let now =
+                        asked_at.checked_add(USABLE_FOR).map(|usable_until| Taken { epoch, usable_until });
+                    if taken.send_replace(now).is_none_or(|before| before.epoch != epoch) {
+                        tracing::info!(lease = self.name, epoch, "this replica has the lease now");
                     }
                 }
-                Ok(false) => self.lose(&usable, "another replica has the lease now"),
+                Ok(None) => self.lose(&taken, "another replica has the lease now"),
                 Err(error) => {
                     // Without the lease, there is nothing to renew.
-                    if usable.borrow().is_some()
+                    if taken.borrow().is_some()
                         && let Some(held_back) = self.lines.pass(Instant::now())
                     {
                         tracing::warn!(lease = self.name, %error, held_back, "the lease could not be renewed");
                     }
-                    if usable.borrow().is_some_and(|until| Instant::now() >= until) {
-                        self.lose(&usable, "the lease was not renewed in time: another replica may take it");
+                    if taken.borrow().is_some_and(|taken| Instant::now() >= taken.usable_until) {
+                        self.lose(&taken, "the lease was not renewed in time: another replica may take it");
                     }
                 }
             }
-            let is_held = usable.borrow().is_some();
+            let is_held = taken.borrow().is_some();
             self.metrics.replicas.set_lease(&self.name, is_held);
             // A lease follows the server's clock, so this does not wait on the injected one.
             tokio::time::sleep(if is_held { RENEW_EVERY } else { TRY_EVERY }).await;
         }
     }
 
-    fn lose(&self, usable: &watch::Sender<Option<Instant>>, reason: &str) {
-        if usable.send_replace(None).is_some() {
+    fn lose(&self, taken: &watch::Sender<Option<Taken>>, reason: &str) {
+        if taken.send_replace(None).is_some() {
             tracing::warn!(lease = self.name, "{reason}");
         }
     }

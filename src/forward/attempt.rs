@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 use super::lane::{AttemptFacts, Evidence, REFUSED_WAIT, StateChange};
 use super::lanes::SharedLane;
 use super::{RunningForwarder, STORE_ERROR_PAUSE};
@@ -14,9 +16,12 @@ use crate::store::{AttemptOutcome, Claimed, StoreError};
 use crate::telemetry::metrics::AttemptResult;
 
 impl RunningForwarder {
-    /// Sends one row and records the result in the store.
+    /// Sends one row and records the result in the store. A row that may not be sent any more is given back.
     pub(super) async fn attempt(self: Arc<Self>, lane: SharedLane, tried: AttemptFacts, claimed: Claimed) {
-        let reply = self.send(&claimed).await;
+        let Some(reply) = self.send(&claimed).await else {
+            self.until_recorded(|| self.store.give_back(claimed.row, claimed.epoch)).await;
+            return;
+        };
         let evidence = Evidence::of(reply.verdict, reply.status, claimed.prepared.action);
         let is_own_fault = lane.with(|state| state.is_own_fault(&tried));
         let outcome = self.outcome(&claimed, &reply, is_own_fault);
@@ -35,19 +40,23 @@ impl RunningForwarder {
         self.follow(&lane, change).await;
     }
 
-    async fn send(&self, claimed: &Claimed) -> Reply {
+    /// Sends one row. `None` if another replica may send to the backend by now, so that the request did not begin.
+    async fn send(&self, claimed: &Claimed) -> Option<Reply> {
         let Claimed { subject, revision, attempts, prepared, taken, .. } = claimed.clone();
         let attempt = Attempt { subject, revision, attempts, prepared, taken, now: self.clock.now() };
-        let backend = Arc::clone(&self.backend);
-        // In a task of its own, so that a panic is only a failed attempt and releases the row's claim.
-        let sent = tokio::spawn(async move { backend.send(attempt).await }).await;
-        let reply = sent.unwrap_or_else(|panicked| Reply {
-            verdict: Verdict::Retry(None),
-            status: None,
-            error: Some(panicked.to_string()),
-            taken,
+        let (backend, lease) = (Arc::clone(&self.backend), self.lease.clone());
+        // In a task of its own, so that a panic is only a failed attempt and releases the row's claim. A request that is cut
+        // off with its attempt ends, too, because the row is sent again.
+        let mut sending = JoinSet::new();
+        sending.spawn(async move {
+            // Asked here once more: since the claim, this process may have been paused.
+            if lease.is_usable() { Some(backend.send(attempt).await) } else { None }
         });
-        Reply { error: reply.error.map(on_one_line), ..reply }
+        let reply = sending.join_next().await?.unwrap_or_else(|panicked| {
+            let error = Some(panicked.to_string());
+            Some(Reply { verdict: Verdict::Retry(None), status: None, error, taken })
+        })?;
+        Some(Reply { error: reply.error.map(on_one_line), ..reply })
     }
 
     fn outcome(&self, claimed: &Claimed, reply: &Reply, is_own_fault: bool) -> AttemptOutcome {
@@ -71,10 +80,15 @@ impl RunningForwarder {
 
     async fn record(&self, lane: &SharedLane, claimed: &Claimed, outcome: &AttemptOutcome, taken: u32) {
         let name = self.backend.name();
-        let record = || {
+        self.until_recorded(|| {
             let attempted = (claimed.row, claimed.epoch, outcome.clone(), taken);
             self.store.record_attempt((name, lane.lane), attempted, lane.health(), self.clock.now())
-        };
+        })
+        .await;
+    }
+
+    /// Records the end of an attempt. After an error of the store it tries again.
+    async fn until_recorded<F: Future<Output = Result<(), StoreError>>>(&self, record: impl Fn() -> F) {
         while let Err(error) = record().await {
             self.log.store_trouble("the result of an attempt could not be recorded", &error);
             if error == StoreError::Closed || *self.stop.borrow() {

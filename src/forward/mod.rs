@@ -56,7 +56,15 @@ struct RunningForwarder {
     metrics: Arc<Metrics>,
     lanes: Lanes,
     log: BackendLog,
+    lease: Lease,
     stop: watch::Receiver<bool>,
+}
+
+/// The epoch in which rows are claimed.
+struct ClaimEpoch {
+    number: i64,
+    /// Number of commits in doubt before it was found.
+    unclear_commits: u64,
 }
 
 /// Attempts under way, each with its lane.
@@ -81,21 +89,9 @@ impl Attempts {
 }
 
 impl Forwarder {
-    /// Takes over from a loop of the same backend that has ended, then does the same as [`Self::run`].
-    pub async fn take_over(self, mut stop: watch::Receiver<bool>) {
-        // The loop may have ended without the results of its last attempts. Their rows are sent again.
-        while let Err(error) = self.store.release_claims(self.backend.name()).await {
-            let backend = self.backend.name();
-            tracing::warn!(backend, %error, "rows of attempts that were cut off wait for the store");
-            tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
-                () = self.clock.sleep(STORE_ERROR_PAUSE) => {}
-            }
-        }
-        self.run(stop).await;
-    }
-
-    /// Forwards until `stop` is set, then waits for the attempts under way. Of several replicas, one at a time forwards.
+    /// Forwards until `stop` is set, then waits for the attempts under way. Of several replicas, one at a time forwards. A
+    /// loop of the same backend that this one replaces has ended, perhaps without the results of its last attempts: their
+    /// rows are sent again.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut lease = Lease::begin(self.backend.name(), &self.store, &self.metrics);
         while !*stop.borrow() {
@@ -122,22 +118,16 @@ impl Forwarder {
             metrics: Arc::clone(metrics),
             lanes: Lanes::load(backend, store).await,
             log: BackendLog::new(backend.name()),
+            lease: lease.clone(),
             stop: stop.clone(),
         });
         let mut attempts = Attempts::default();
-        let mut unclear_commits = store.unclear_commits();
+        let mut epoch = None;
         loop {
             outbox_changed.mark_unchanged();
-            let (has_room, next_due_at) = if store.unclear_commits() == unclear_commits {
-                running.send_due(&mut attempts, lease).await
-            } else if attempts.tasks.is_empty() {
-                // Rows may be claimed without anybody here knowing of it.
-                if store.release_claims(backend.name()).await.is_ok() {
-                    unclear_commits = store.unclear_commits();
-                }
-                (false, Some(clock.now().saturating_add(STORE_ERROR_PAUSE)))
-            } else {
-                (false, None)
+            let (has_room, next_due_at) = match running.claim_epoch(&mut epoch, &attempts).await {
+                Some(epoch) => running.send_due(&mut attempts, epoch).await,
+                None => (false, Some(clock.now().saturating_add(STORE_ERROR_PAUSE))),
             };
             let pause = match next_due_at {
                 // Other replicas change the outbox, too, and nobody tells this one.
@@ -180,15 +170,31 @@ impl RunningForwarder {
                 tracing::warn!(backend, "attempts under way were cut off: they are repeated");
             }
         }
+        // Nothing of them may be under way when their rows are claimed again.
+        attempts.tasks.shutdown().await;
         let now = self.clock.now();
         self.lanes.in_turn().iter().for_each(|lane| self.log.claimed(lane, true, now));
     }
 
+    /// The epoch to claim rows in, which is found again after a commit in doubt: rows may be claimed without anybody here
+    /// knowing of it. They are released when nothing is under way. `None` until then.
+    async fn claim_epoch(&self, found: &mut Option<ClaimEpoch>, attempts: &Attempts) -> Option<i64> {
+        let unclear_commits = self.store.unclear_commits();
+        found.take_if(|found| found.unclear_commits != unclear_commits);
+        if found.is_none() && attempts.tasks.is_empty() {
+            match self.store.begin_claims(self.backend.name()).await {
+                Ok(epoch) => *found = epoch.map(|number| ClaimEpoch { number, unclear_commits }),
+                Err(error) => self.log.store_trouble("the outbox could not be read", &error),
+            }
+        }
+        found.as_ref().map(|found| found.number)
+    }
+
     /// Sends the due rows that the lanes allow. Returns `true` if there is room for more, and the time of the next look
     /// at the outbox.
-    async fn send_due(self: &Arc<Self>, attempts: &mut Attempts, lease: &Lease) -> (bool, Option<Timestamp>) {
+    async fn send_due(self: &Arc<Self>, attempts: &mut Attempts, epoch: i64) -> (bool, Option<Timestamp>) {
         let now = self.clock.now();
-        if !lease.is_usable() {
+        if !self.lease.is_usable() {
             return (false, None);
         }
         if self.store.is_shared() {
@@ -203,7 +209,7 @@ impl RunningForwarder {
             if limit == 0 {
                 continue;
             }
-            let Claim { rows, next_due_at } = self.claim(lane.lane, choice, limit, now).await;
+            let Claim { rows, next_due_at } = self.claim((epoch, lane.lane), choice, limit, now).await;
             has_room |= rows.len() < limit;
             next = earlier(next, next_due_at);
             room -= rows.len();
@@ -217,11 +223,18 @@ impl RunningForwarder {
         (has_room, next)
     }
 
-    async fn claim(&self, lane: Lane, order: ClaimOrder, limit: usize, now: Timestamp) -> Claim {
+    async fn claim(
+        &self,
+        (epoch, lane): (i64, Lane),
+        order: ClaimOrder,
+        limit: usize,
+        now: Timestamp,
+    ) -> Claim {
         let stop = self.stop.clone();
         // After a reload nothing is sent to the old address any more, so a claim that comes late gets no rows.
         let limit = move || if *stop.borrow() { 0 } else { limit };
-        self.store.claim(self.backend.name(), lane, order, limit, now).await.unwrap_or_else(|error| {
+        let place = (self.backend.name(), epoch);
+        self.store.claim(place, lane, order, limit, now).await.unwrap_or_else(|error| {
             self.log.store_trouble("the outbox could not be read", &error);
             Claim { rows: Vec::new(), next_due_at: Some(now.saturating_add(STORE_ERROR_PAUSE)) }
         })

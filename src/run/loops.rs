@@ -280,14 +280,7 @@ fn forward(parts: &Parts, backend: &Arc<Backend>, replaced: Option<Loop>) -> Loo
         clock: Arc::clone(&parts.clock),
         metrics: Arc::clone(&parts.metrics),
     };
-    let takes_over = replaced.is_some();
-    Loop::start(&Handle::current(), replaced, move |stop| async move {
-        if takes_over {
-            forwarder.take_over(stop).await;
-        } else {
-            forwarder.run(stop).await;
-        }
-    })
+    Loop::start(&Handle::current(), replaced, move |stop| forwarder.run(stop))
 }
 
 /// Starts a loop that reads deployments from an API, with the time between two readings. `None` if it is not configured.

@@ -13,8 +13,8 @@ use crate::domain::tell::{TellOrder, TellStep};
 use crate::domain::timestamp::Timestamp;
 
 impl Store {
-    /// Takes or renews the right to send to `backend`. `false` while another replica has it.
-    pub async fn take_lease(&self, backend: &str) -> Result<bool, StoreError> {
+    /// Takes or renews the right to send to `backend`, and returns its epoch. `None` while another replica has it.
+    pub async fn take_lease(&self, backend: &str) -> Result<Option<i64>, StoreError> {
         let backend = backend.to_owned();
         self.queue(move |session| session.take_lease(&backend)).await
     }
@@ -25,24 +25,30 @@ impl Store {
         self.queue(move |session| session.release_lease(&backend)).await
     }
 
-    /// Claims up to `limit` due rows of a lane of `backend`. This process then sends them. `limit` is called in the
-    /// transaction.
+    /// Releases the rows of `backend` that this process has claimed, and returns the epoch to claim rows in. `None` while
+    /// another replica may send. Called when no attempt of the backend is under way.
+    pub async fn begin_claims(&self, backend: &str) -> Result<Option<i64>, StoreError> {
+        let backend = backend.to_owned();
+        self.queue(move |session| claim::begin(session, &backend)).await
+    }
+
+    /// Claims up to `limit` due rows of a lane of `backend`; none if `epoch` is over. This process then sends them. `limit`
+    /// is called in the transaction.
     pub async fn claim(
         &self,
-        backend: &str,
+        (backend, epoch): (&str, i64),
         lane: Lane,
         order: ClaimOrder,
         limit: impl Fn() -> usize + Send + 'static,
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
         let backend = backend.to_owned();
-        self.queue(move |session| claim::claim(session, &backend, lane, (order, limit()), now)).await
+        self.queue(move |session| claim::claim(session, (&backend, epoch), lane, (order, limit()), now)).await
     }
 
-    /// Releases the rows of `backend` that this process has claimed. Called when no attempt of the backend is under way.
-    pub async fn release_claims(&self, backend: &str) -> Result<(), StoreError> {
-        let backend = backend.to_owned();
-        self.queue(move |session| claim::release_all(session, &backend)).await
+    /// Gives back a row that was claimed in `epoch` and is not sent.
+    pub async fn give_back(&self, row: i64, epoch: i64) -> Result<(), StoreError> {
+        self.queue(move |session| claim::give_back(session, row, epoch)).await
     }
 
     /// Health of a lane of `backend`, as an earlier process left it.

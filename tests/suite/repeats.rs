@@ -32,8 +32,12 @@ struct Stepped {
 
 impl Stepped {
     fn new() -> Self {
+        Self::configured(CONFIGURATION)
+    }
+
+    fn configured(configuration: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config::parse(CONFIGURATION).unwrap();
+        let config = Config::parse(configuration).unwrap();
         let settings = Settings {
             policy: Arc::new(config.policy()),
             destinations: vec![Arc::new(
@@ -71,8 +75,9 @@ impl Stepped {
     /// Attempts the row that is due, with this outcome. Returns its revision, and `true` if it is sent once more.
     /// `None` if no row is due.
     async fn attempt(&self, outcome: AttemptOutcome) -> Option<(i64, bool)> {
-        assert!(self.store.take_lease("datadog").await.unwrap());
-        let claim = self.store.claim("datadog", Lane::Main, ClaimOrder::All, || 9, self.now).await.unwrap();
+        let epoch = self.store.take_lease("datadog").await.unwrap().unwrap();
+        let place = ("datadog", epoch);
+        let claim = self.store.claim(place, Lane::Main, ClaimOrder::All, || 9, self.now).await.unwrap();
         let claimed = claim.rows.first()?;
         assert_eq!(claim.rows.len(), 1, "one request of a failure at a time");
         let attempted = (claimed.row, claimed.epoch, outcome, 0);
@@ -89,6 +94,26 @@ impl Stepped {
     async fn timed_out(&self) -> Option<(i64, bool)> {
         self.attempt(AttemptOutcome::Retry { due_at: self.now, status: None, error: "no answer".to_owned() })
             .await
+    }
+
+    /// Records the result of an attempt of the first revision, whose epoch is over.
+    async fn ended_late(&self, outcome: AttemptOutcome) {
+        let epoch = self.store.take_lease("datadog").await.unwrap().unwrap();
+        let attempted = (1, epoch - 1, outcome, 0);
+        let recorded =
+            self.store.record_attempt(("datadog", Lane::Main), attempted, LaneHealth::default, self.now);
+        recorded.await.unwrap();
+    }
+
+    /// Two revisions that were accepted.
+    async fn accepted_twice(configuration: &str) -> Self {
+        let stepped = Self::configured(configuration);
+        stepped.severity("one").await;
+        assert_eq!(stepped.accepted().await, Some((1, false)));
+        stepped.severity("two").await;
+        assert_eq!(stepped.accepted().await, Some((2, false)));
+        assert_eq!(stepped.accepted().await, None);
+        stepped
     }
 
     fn a_while_passes(&mut self) {
@@ -151,4 +176,42 @@ async fn a_repeat_that_times_out_is_in_doubt_itself() {
     assert_eq!(stepped.accepted().await, Some((3, true)));
     stepped.a_while_passes();
     assert_eq!(stepped.accepted().await, None);
+}
+
+/// Another replica sent the first revision, and was paused meanwhile.
+#[tokio::test]
+async fn the_newest_revision_is_sent_once_more_after_a_request_of_an_old_epoch() {
+    let stepped = Stepped::accepted_twice(CONFIGURATION).await;
+    stepped.ended_late(AttemptOutcome::Sent { status: Some(202) }).await;
+    // One row is enough for both.
+    stepped.ended_late(AttemptOutcome::Sent { status: Some(202) }).await;
+    assert_eq!(stepped.accepted().await, Some((2, true)));
+    assert_eq!(stepped.accepted().await, None);
+    // What was sent once more counts, too.
+    stepped.ended_late(AttemptOutcome::Sent { status: Some(202) }).await;
+    assert_eq!(stepped.accepted().await, Some((2, true)));
+    assert_eq!(stepped.accepted().await, None);
+}
+
+#[tokio::test]
+async fn a_request_of_an_old_epoch_without_an_answer_may_still_arrive() {
+    let mut stepped = Stepped::accepted_twice(CONFIGURATION).await;
+    let (due_at, error) = (stepped.now, "no answer".to_owned());
+    stepped.ended_late(AttemptOutcome::Retry { due_at, status: None, error }).await;
+    assert_eq!(stepped.accepted().await, None, "not yet");
+    stepped.a_while_passes();
+    assert_eq!(stepped.accepted().await, Some((2, true)));
+}
+
+#[tokio::test]
+async fn a_request_of_an_old_epoch_that_changed_nothing_is_not_corrected() {
+    let mut stepped = Stepped::accepted_twice(CONFIGURATION).await;
+    stepped.ended_late(AttemptOutcome::Dead { status: Some(400), error: "no".to_owned() }).await;
+    let keeps_all = "[[backend]]\nname = \"datadog\"\nkind = \"http\"\nurl = \"http://127.0.0.1:9\"\n";
+    let mut other = Stepped::accepted_twice(keeps_all).await;
+    other.ended_late(AttemptOutcome::Sent { status: Some(202) }).await;
+    for stepped in [&mut stepped, &mut other] {
+        stepped.a_while_passes();
+        assert_eq!(stepped.accepted().await, None);
+    }
 }

@@ -196,8 +196,9 @@ impl Life {
     async fn forward_some(&mut self, rng: &mut Rng) -> bool {
         let mut found = false;
         for &lane in Lane::ALL {
-            assert!(self.store.take_lease("datadog").await.unwrap());
-            let claim = self.store.claim("datadog", lane, ClaimOrder::All, || 5, self.now).await.unwrap();
+            let epoch = self.store.take_lease("datadog").await.unwrap().unwrap();
+            let place = ("datadog", epoch);
+            let claim = self.store.claim(place, lane, ClaimOrder::All, || 5, self.now).await.unwrap();
             for row in &claim.rows {
                 found = true;
                 let outcome = if rng.u8(..5) == 0 {

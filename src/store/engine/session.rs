@@ -30,8 +30,8 @@ pub(in crate::store) struct Session<'a> {
 pub(in crate::store) enum Epoch {
     /// The number of processes that have opened the file for writing. Only this one has it open.
     OfProcess(i64),
-    /// Each backend has an epoch of its own, which begins when another replica gets its lease. `None` for a command, which
-    /// has no lease.
+    /// Each backend has an epoch of its own, which begins when another replica gets its lease, or the lease has run out.
+    /// `None` for a command, which has no lease.
     OfLeases(Option<Generation>),
 }
 
@@ -202,25 +202,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The epoch of the claims of this process that may not have ended. `None` if it has none.
-    pub(in crate::store) fn epoch_of_claims(&self, backend: &str) -> sql::Result<Option<i64>> {
+    /// Takes or renews the right to send to a backend, and returns its epoch. `None` while another replica has it.
+    pub(in crate::store) fn take_lease(&self, backend: &str) -> sql::Result<Option<i64>> {
         match &self.epoch {
             Epoch::OfProcess(epoch) => Ok(Some(*epoch)),
-            Epoch::OfLeases(Some(generation)) => {
-                lease::last_own_epoch(self.db.postgres()?, backend, generation)
-            }
+            Epoch::OfLeases(Some(generation)) => lease::take(self.db.postgres()?, backend, generation),
             Epoch::OfLeases(None) => Ok(None),
-        }
-    }
-
-    /// Takes or renews the right to send to a backend. `false` while another replica has it.
-    pub(in crate::store) fn take_lease(&self, backend: &str) -> sql::Result<bool> {
-        match &self.epoch {
-            Epoch::OfProcess(_) => Ok(true),
-            Epoch::OfLeases(Some(generation)) => {
-                Ok(lease::take(self.db.postgres()?, backend, generation)?.is_some())
-            }
-            Epoch::OfLeases(None) => Ok(false),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Recording the outcomes of attempts.
 
-use super::reconcile;
+use super::late;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
 use crate::store::engine::sql::{self, params};
@@ -86,8 +86,8 @@ pub(in crate::store) struct EndedAttempt {
     pub(in crate::store) taken: u32,
 }
 
-/// Records the outcome of an attempt, and releases the row's claim. An outcome whose claim is not valid any more is left
-/// out.
+/// Records the outcome of an attempt, and releases the row's claim. If the claim is not valid any more, another replica has
+/// sent the row, or will: the outcome only tells that the backend may have got an older state last.
 pub(in crate::store) fn record(
     session: &mut Session<'_>,
     EndedAttempt { row, epoch, outcome, taken }: &EndedAttempt,
@@ -105,8 +105,10 @@ pub(in crate::store) fn record(
     const CLAIM: &str = "SELECT claimed_by FROM outbox WHERE id = ?1";
     let claimed_by: Option<Option<i64>> = session.db().one(CLAIM, params![row], |columns| columns.get(0))?;
     if claimed_by != Some(Some(*epoch)) {
-        // Another replica took over meanwhile, and sends the row itself.
-        return Ok(());
+        if outcome.is_clearly_rejected() {
+            return Ok(());
+        }
+        return late::ended_late(session, *row, outcome.is_answered(), now);
     }
     let (state, due_at_ns, status, error) = match outcome {
         AttemptOutcome::Sent { status } => ("sent", None, *status, None),
@@ -126,8 +128,8 @@ pub(in crate::store) fn record(
     )?;
     update_failing_since(session, *row, outcome, now)?;
     match outcome {
-        AttemptOutcome::Sent { status: Some(_) } => reconcile::accepted(session, *row, now),
-        AttemptOutcome::Dead { .. } => reconcile::after_giving_up(session, *row, now),
+        AttemptOutcome::Sent { status: Some(_) } => late::accepted(session, *row, now),
+        AttemptOutcome::Dead { .. } => late::after_giving_up(session, *row, now),
         _ => Ok(()),
     }
 }

@@ -58,10 +58,22 @@ pub struct Claim {
     pub next_due_at: Option<Timestamp>,
 }
 
+/// Releases the rows of a backend that this process has claimed, and returns the epoch to claim rows in. `None` while
+/// another replica may send.
+pub(in crate::store) fn begin(session: &Session<'_>, backend: &str) -> sql::Result<Option<i64>> {
+    const RELEASE: &str = "UPDATE outbox SET claimed_by = NULL
+        WHERE backend = ?1 AND due_at_ns IS NOT NULL AND claimed_by = ?2";
+    let epoch = session.own_epoch(backend)?;
+    if let Some(epoch) = epoch {
+        session.run(RELEASE, params![backend, epoch])?;
+    }
+    Ok(epoch)
+}
+
 /// Claims due rows of a lane. A row waits while an earlier revision of its failure or deployment is still to be sent.
 pub(in crate::store) fn claim(
     session: &mut Session<'_>,
-    backend: &str,
+    (backend, epoch): (&str, i64),
     lane: Lane,
     (choice, limit): (ClaimOrder, usize),
     now: Timestamp,
@@ -70,7 +82,10 @@ pub(in crate::store) fn claim(
         unknown = unknown + 1, claimed_by = ?2 WHERE id = ?1";
     const NEXT: &str =
         "SELECT min(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3";
-    let Some(epoch) = session.own_epoch(backend)? else { return Ok(Claim::default()) };
+    if session.own_epoch(backend)? != Some(epoch) {
+        // Rows of an epoch that is over may be under way in this process, and are free in the next one.
+        return Ok(Claim::default());
+    }
     clamp(session, backend, lane, now)?;
     let mut rows: Vec<Claimed> = Vec::new();
     for query in selections(choice) {
@@ -93,12 +108,12 @@ pub(in crate::store) fn claim(
     Ok(Claim { rows, next_due_at: next.map(Timestamp::from_nanos) })
 }
 
-/// Releases the rows of a backend that this process has claimed.
-pub(in crate::store) fn release_all(session: &Session<'_>, backend: &str) -> sql::Result<()> {
-    const RELEASE: &str = "UPDATE outbox SET claimed_by = NULL
-        WHERE backend = ?1 AND due_at_ns IS NOT NULL AND claimed_by = ?2";
-    let Some(epoch) = session.epoch_of_claims(backend)? else { return Ok(()) };
-    session.run(RELEASE, params![backend, epoch]).map(drop)
+/// Undoes the claim of a row that is not sent. If the claim is not valid any more, nothing changes: an attempt that never
+/// began then counts as one that the backend may have.
+pub(in crate::store) fn give_back(session: &Session<'_>, row: i64, epoch: i64) -> sql::Result<()> {
+    const GIVE_BACK: &str = "UPDATE outbox SET claimed_by = NULL, attempts = attempts - 1,
+        in_doubt = in_doubt - 1, unknown = unknown - 1 WHERE id = ?1 AND claimed_by = ?2";
+    session.run(GIVE_BACK, params![row, epoch]).map(drop)
 }
 
 /// A condition on rows, and their order.

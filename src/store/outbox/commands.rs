@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::lane;
-use super::reconcile;
+use super::late;
 use super::rows::{RowState, row_state};
 use crate::domain::lane::Lane;
 use crate::domain::timestamp::Timestamp;
@@ -90,7 +90,7 @@ pub(in crate::store) fn apply(
         _ if claimed_by == Some(session.epoch(&backend)?) => return Ok(CommandOutcome::UnderWay),
         (RowState::Pending | RowState::Dead, RowCommand::Discard) => {
             session.run(DISCARD, params![row])?;
-            reconcile::after_giving_up(session, row, now)?;
+            late::after_giving_up(session, row, now)?;
         }
         // A newer revision has every field. An older one sent after it would undo it.
         (RowState::Dead, RowCommand::Retry) if has_newer => return Ok(CommandOutcome::Outdated),

@@ -10,6 +10,7 @@ pub(super) mod desired;
 pub(super) mod group_commands;
 pub(super) mod import;
 pub(super) mod lane;
+pub(super) mod late;
 pub(super) mod mark_target;
 pub(super) mod reconcile;
 pub(super) mod rows;

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::again;
 use super::desired::{Desired, failed, of_deployment, of_failure, remediation_kind};
+use super::late::repeat;
 use super::mark_target;
-use super::rows::{ExistingRow, NewRow, Revisions, RowState, Topic, destination};
+use super::rows::{ExistingRow, NewRow, Revisions, Topic, destination};
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, FailureState};
 use crate::domain::forwarding::{Action, Destination, FailuresSent, RevisionContext};
@@ -16,11 +17,8 @@ use crate::domain::mark::{FailedDeployment, Mark, MarkRequest, MarkTarget, Remed
 use crate::domain::mark_address::{AddressFacts, address};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedFailure};
-use crate::store::engine::sql::{self, Row, params};
+use crate::store::engine::sql::{self, params};
 use crate::store::facts::deployment::of_row;
-
-/// Wait before the newest revision is sent a second time. A request that arrives even later is not corrected.
-const REPEAT_AFTER: std::time::Duration = std::time::Duration::from_secs(90);
 
 /// Reconciles everything that a transaction has touched with every backend. Runs at its end, so that no intermediate
 /// state is sent.
@@ -290,78 +288,6 @@ pub(in crate::store) fn forget_unmarked(session: &Session<'_>) -> sql::Result<()
         if !destination(session, &name).is_some_and(Destination::forwards_marks) {
             session.run(FORGET, params![name])?;
         }
-    }
-    Ok(())
-}
-
-/// Follows up on an accepted row: if an older revision may still arrive, the newest one is sent once more later. A
-/// request that timed out here may wait in a proxy. If it arrives last, a backend that replaces whole records keeps the
-/// older state for ever.
-pub(super) fn accepted(session: &mut Session<'_>, row: i64, now: Timestamp) -> sql::Result<()> {
-    let Some(place) = RowPosition::of(session, row)? else { return Ok(()) };
-    // Most rows are the first revision of their subject, and have no older one.
-    if place.revision == 1 && !place.repeats {
-        return Ok(());
-    }
-    if place.repeats {
-        // Older revisions have arrived by now. Earlier attempts of this row itself may still be on their way.
-        place.revisions().forget_unanswered(session, place.revision)?;
-    }
-    repeat(session, place.revisions(), now)
-}
-
-/// Follows up on a dead or discarded row: now an older revision is the newest one that is valid.
-pub(super) fn after_giving_up(session: &mut Session<'_>, row: i64, now: Timestamp) -> sql::Result<()> {
-    match RowPosition::of(session, row)? {
-        // A repeat is not repeated again.
-        Some(RowPosition { repeats: true, .. }) | None => Ok(()),
-        Some(place) => repeat(session, place.revisions(), now),
-    }
-}
-
-/// The place of a row among the others of its subject and backend.
-struct RowPosition {
-    topic: Topic,
-    subject: i64,
-    backend: String,
-    revision: i64,
-    repeats: bool,
-}
-
-impl RowPosition {
-    fn of(session: &Session<'_>, row: i64) -> sql::Result<Option<Self>> {
-        const SQL: &str = "SELECT topic, coalesce(failure, deployment), backend, revision, repeats
-            FROM outbox WHERE id = ?1";
-        let place = |columns: &Row<'_>| {
-            Ok(Self {
-                topic: Topic::of(columns, 0)?,
-                subject: columns.get(1)?,
-                backend: columns.get(2)?,
-                revision: columns.get(3)?,
-                repeats: columns.get(4)?,
-            })
-        };
-        session.db().one(SQL, params![row], place)
-    }
-
-    fn revisions(&self) -> Revisions<'_> {
-        Revisions { topic: self.topic, subject: self.subject, backend: &self.backend }
-    }
-}
-
-/// Puts the newest revision into the outbox a second time if an older one may still arrive.
-fn repeat(session: &mut Session<'_>, revisions: Revisions<'_>, now: Timestamp) -> sql::Result<()> {
-    let Some(destination) = destination(session, revisions.backend) else { return Ok(()) };
-    let Some(newest) = revisions.newest_live(session)? else { return Ok(()) };
-    if newest.state == RowState::Sent
-        && !newest.repeats
-        && destination.replaces_whole()
-        && revisions.has_older_unanswered(session, &newest)?
-    {
-        let ExistingRow { revision, prepared, .. } = newest;
-        let due_at = now.saturating_add(REPEAT_AFTER);
-        let request = NewRow { revision, repeats: true, due_at: Some(due_at), prepared };
-        revisions.put(session, destination, &request, now)?;
     }
     Ok(())
 }

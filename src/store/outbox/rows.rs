@@ -152,13 +152,13 @@ impl Revisions<'_> {
         newest: &ExistingRow,
     ) -> sql::Result<bool> {
         let sql = format!("SELECT EXISTS (SELECT 1 FROM outbox WHERE {})", self.older_unanswered());
-        session.db().only(&sql, &self.older_than(newest.revision), |row| row.get(0))
+        session.db().only(&sql, &self.and(newest.revision), |row| row.get(0))
     }
 
     /// Records that no revision older than this one can arrive late any more.
     pub(super) fn forget_unanswered(self, session: &Session<'_>, revision: i64) -> sql::Result<()> {
         let sql = format!("UPDATE outbox SET unknown = 0 WHERE {}", self.older_unanswered());
-        session.run(&sql, &self.older_than(revision)).map(drop)
+        session.run(&sql, &self.and(revision)).map(drop)
     }
 
     fn older_unanswered(self) -> String {
@@ -168,9 +168,20 @@ impl Revisions<'_> {
         )
     }
 
-    fn older_than(&self, revision: i64) -> [Value<'_>; 4] {
+    /// The parameters, with a revision.
+    fn and(&self, revision: i64) -> [Value<'_>; 4] {
         let (backend, topic) = (Value::Text(self.backend), Value::Text(self.topic.as_str()));
         [Value::Integer(self.subject), backend, topic, Value::Integer(revision)]
+    }
+
+    /// `true` if a row with this revision waits, and nobody is sending it.
+    pub(super) fn has_waiting(self, session: &Session<'_>, revision: i64) -> sql::Result<bool> {
+        let sql = format!(
+            "SELECT count(*) > 0 FROM outbox WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND revision = ?4
+            AND state = 'pending' AND claimed_by IS NULL",
+            self.column()
+        );
+        session.db().only(&sql, &self.and(revision), |row| row.get(0))
     }
 
     /// Number of the next revision of a deployment or of its mark, which share one series of numbers.

@@ -78,6 +78,16 @@ impl Daemon {
         self.client.clone()
     }
 
+    /// Sends it a signal.
+    pub(super) fn signal(&self, name: &str) {
+        self.process.as_ref().unwrap().signal(name);
+    }
+
+    /// Waits for a line of its log that contains this text.
+    pub(super) fn line_with(&mut self, text: &str) {
+        self.process.as_mut().unwrap().line_with(text);
+    }
+
     /// Kills it as `kill -9` does.
     pub(super) fn kill(mut self) {
         no_panic(&self.process.take().unwrap().kill());

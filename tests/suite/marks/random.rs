@@ -298,8 +298,9 @@ impl Life {
     async fn forward(&mut self, mut luck: impl FnMut(&Claimed) -> u8) -> bool {
         let mut rows = Vec::new();
         for &lane in Lane::ALL {
-            assert!(self.store.take_lease("datadog").await.unwrap());
-            let claim = self.store.claim("datadog", lane, ClaimOrder::All, || 3, self.now).await.unwrap();
+            let epoch = self.store.take_lease("datadog").await.unwrap().unwrap();
+            let place = ("datadog", epoch);
+            let claim = self.store.claim(place, lane, ClaimOrder::All, || 3, self.now).await.unwrap();
             rows.extend(claim.rows.into_iter().map(|claimed| (lane, claimed)));
         }
         for (lane, claimed) in &rows {

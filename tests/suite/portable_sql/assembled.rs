@@ -99,6 +99,7 @@ pub(super) const ASSEMBLED: &[Assembled] = &[
         &[Template("{} = ?1 AND backend = ?2 AND (topic")],
     ),
     assembled("outbox/rows.rs", "{} = ?1 AND backend = ?2 AND (topic", &[COLUMNS]),
+    assembled("outbox/rows.rs", "SELECT count(*) > 0", &[COLUMNS]),
     assembled("outbox/rows.rs", "SELECT coalesce(max(revision), 0)", &[COLUMNS]),
     assembled(
         "read/deployed_names.rs",
