@@ -45,7 +45,7 @@ struct Taken {
     usable_until: Instant,
 }
 
-/// A task that ends when this is dropped. That which renews a lease has a handle of the store.
+/// A task that ends when this is dropped. The task that renews a lease holds a handle of the store.
 struct AbortOnDrop(AbortHandle);
 
 impl Drop for AbortOnDrop {
@@ -130,7 +130,9 @@ impl LeaseHolder {
         loop {
             // Counted from before the request, which may take long.
             let asked_at = Instant::now();
-            match self.store.take_lease(&self.name).await {
+            let result = self.store.take_lease(&self.name).await;
+            let has_failed = result.is_err();
+            match result {
                 Ok(Some(epoch)) => {
                     let now =
                         asked_at.checked_add(USABLE_FOR).map(|usable_until| Taken { epoch, usable_until });
@@ -154,7 +156,7 @@ impl LeaseHolder {
             let is_held = taken.borrow().is_some();
             self.metrics.replicas.set_lease(&self.name, is_held);
             // A lease follows the server's clock, so this does not wait on the injected one.
-            tokio::time::sleep(if is_held { RENEW_EVERY } else { TRY_EVERY }).await;
+            tokio::time::sleep(if is_held && !has_failed { RENEW_EVERY } else { TRY_EVERY }).await;
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Admin {
     pub store: Store,
     /// Reader for listings.
     pub reader: Reader,
+    /// Reader of the question if the program is ready.
+    pub readiness_reader: Reader,
     /// Reader for figures only. Other requests must not wait for it.
     pub figures: FiguresReader,
     /// Source of the present time.
@@ -90,12 +92,12 @@ impl From<Admin> for AdminParts {
         let reads = StoreReads::new(admin.reader, log.clone());
         let inputs =
             FigureInputs { reader: admin.figures, policy: Arc::clone(&policy), timezone: timezone.clone() };
-        let figures = Arc::new(Figures::new(inputs, Arc::clone(&clock), log));
+        let figures = Arc::new(Figures::new(inputs, Arc::clone(&clock), log.clone()));
         let token = admin.token;
         Self {
             readiness: Arc::new(Readiness {
                 store: store.clone(),
-                reads: reads.clone(),
+                reads: StoreReads::new(admin.readiness_reader, log),
                 clock: Arc::clone(&clock),
                 stop: admin.stop,
             }),

@@ -26,6 +26,8 @@ pub(super) struct Parts {
     pub(super) metrics: Arc<Metrics>,
     /// Reader for listings.
     pub(super) listing_reader: Reader,
+    /// Reader of the question if the program is ready, which waits for no listing and no other server.
+    pub(super) readiness_reader: Reader,
     /// Reader for figures.
     pub(super) figures: FiguresReader,
     /// Reader of the reconciliation. Listings must not wait for it.
@@ -76,6 +78,7 @@ impl Parts {
             metrics,
             listing_reader: Reader::open_several(address(), LISTING_CONNECTIONS)?,
             figures: FiguresReader::open(address())?,
+            readiness_reader: Reader::open(primary())?,
             reconciliation_reader: Reader::open(primary())?,
             related_changes_reader: Reader::open(primary())?,
             deployments_reader: Reader::open(primary())?,

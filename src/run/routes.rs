@@ -80,6 +80,7 @@ pub(super) fn admin(
     let admin = Admin {
         store: parts.store.clone(),
         reader: parts.listing_reader.clone(),
+        readiness_reader: parts.readiness_reader.clone(),
         clock: Arc::clone(&parts.clock),
         metrics: Arc::clone(&parts.metrics),
         policy: Arc::clone(&setup.policy),

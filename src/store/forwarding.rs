@@ -92,6 +92,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         let (backend, attempted) = (backend.to_owned(), EndedAttempt { row, epoch, outcome, taken });
         self.queue(move |session| {
+            if !attempts::has_valid_claim(session, &attempted)? {
+                // The lane is another replica's by now.
+                return attempts::ended_late(session, &attempted, now);
+            }
             lane::save(session, &backend, lane, &health())?;
             attempts::record(session, &attempted, now)
         })

@@ -17,6 +17,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LARGEST_SHARED_SLICE: usize = 512;
 /// Smallest number of them.
 const SMALLEST_SHARED_SLICE: usize = 8;
+/// Number of events that are folded first, when nobody knows how long they take.
+const FIRST_SHARED_SLICE: usize = 32;
 /// Time that they should take. Other replicas wait for their turn meanwhile, and so do people.
 const SHARED_SLICE_TIME: Duration = Duration::from_millis(200);
 
@@ -40,7 +42,7 @@ pub(in crate::store) enum Folding {
 impl Folding {
     /// Folds what any replica has stored. Nobody knows yet how much that is.
     pub(in crate::store) const fn shared() -> Self {
-        Self::Shared { may_have_more: true, looked_at: None, slice: LARGEST_SHARED_SLICE }
+        Self::Shared { may_have_more: true, looked_at: None, slice: FIRST_SHARED_SLICE }
     }
 
     /// Number of events of the table to fold next.

@@ -119,8 +119,12 @@ impl Writer {
         if group.is_empty() {
             self.store.is_in_place()?;
         }
+        let postponed = self.postponed.jobs.len();
         self.commit(group)?;
-        self.try_postponed()?;
+        // The lock that has just been waited for is not waited for once more.
+        if self.postponed.jobs.len() == postponed {
+            self.try_postponed()?;
+        }
         self.fold_unless_rush(slice)?;
         let has_waited = self.background.has_waited();
         if !self.store.is_busy()

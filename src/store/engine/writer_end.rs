@@ -25,7 +25,7 @@ impl WriterEnd {
     }
 
     /// Tells how the writer has ended.
-    pub(in crate::store) fn is(mut self, state: WriterState) {
+    pub(in crate::store) fn report(mut self, state: WriterState) {
         self.tell(state);
     }
 
@@ -65,18 +65,18 @@ mod tests {
     #[test]
     fn the_store_has_stopped_when_all_writers_have() {
         let ([one, other], ended) = WriterEnd::of();
-        one.is(WriterState::Stopped);
+        one.report(WriterState::Stopped);
         assert_eq!(*ended.borrow(), WriterState::Running);
-        other.is(WriterState::Stopped);
+        other.report(WriterState::Stopped);
         assert_eq!(*ended.borrow(), WriterState::Stopped);
     }
 
     #[test]
     fn one_writer_in_doubt_is_enough_and_the_first_reason_is_told() {
         let ([one, other], ended) = WriterEnd::of();
-        one.is(in_doubt("the disk"));
+        one.report(in_doubt("the disk"));
         assert_eq!(*ended.borrow(), in_doubt("the disk"));
-        other.is(WriterState::Stopped);
+        other.report(WriterState::Stopped);
         assert_eq!(*ended.borrow(), in_doubt("the disk"));
     }
 

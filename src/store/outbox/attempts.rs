@@ -86,11 +86,31 @@ pub(in crate::store) struct EndedAttempt {
     pub(in crate::store) taken: u32,
 }
 
-/// Records the outcome of an attempt, and releases the row's claim. If the claim is not valid any more, another replica has
-/// sent the row, or will: the outcome only tells that the backend may have got an older state last.
+/// `true` if nobody else has claimed the row of an attempt since.
+pub(in crate::store) fn has_valid_claim(session: &Session<'_>, ended: &EndedAttempt) -> sql::Result<bool> {
+    const CLAIM: &str = "SELECT claimed_by FROM outbox WHERE id = ?1";
+    let claimed_by: Option<Option<i64>> =
+        session.db().one(CLAIM, params![ended.row], |columns| columns.get(0))?;
+    Ok(claimed_by == Some(Some(ended.epoch)))
+}
+
+/// Notes the outcome of an attempt whose claim is not valid any more. Another replica has sent the row, or will: the outcome
+/// only tells that the backend may have got an older state last.
+pub(in crate::store) fn ended_late(
+    session: &mut Session<'_>,
+    EndedAttempt { row, outcome, .. }: &EndedAttempt,
+    now: Timestamp,
+) -> sql::Result<()> {
+    if outcome.is_clearly_rejected() {
+        return Ok(());
+    }
+    late::ended_late(session, *row, outcome.is_answered(), now)
+}
+
+/// Records the outcome of an attempt whose claim is valid, and releases the claim.
 pub(in crate::store) fn record(
     session: &mut Session<'_>,
-    EndedAttempt { row, epoch, outcome, taken }: &EndedAttempt,
+    EndedAttempt { row, outcome, taken, .. }: &EndedAttempt,
     now: Timestamp,
 ) -> sql::Result<()> {
     const REMEMBER: &str = "INSERT INTO attempt SELECT id, attempts, ?2, ?3, ?4 FROM outbox WHERE id = ?1
@@ -102,14 +122,6 @@ pub(in crate::store) fn record(
         refusals = refusals + ?4, last_status = coalesce(?5, last_status), last_error = ?6,
         in_doubt = in_doubt - ?7, unknown = unknown - ?8, 
         taken = CASE WHEN taken < ?9 THEN ?9 ELSE taken END WHERE id = ?1";
-    const CLAIM: &str = "SELECT claimed_by FROM outbox WHERE id = ?1";
-    let claimed_by: Option<Option<i64>> = session.db().one(CLAIM, params![row], |columns| columns.get(0))?;
-    if claimed_by != Some(Some(*epoch)) {
-        if outcome.is_clearly_rejected() {
-            return Ok(());
-        }
-        return late::ended_late(session, *row, outcome.is_answered(), now);
-    }
     let (state, due_at_ns, status, error) = match outcome {
         AttemptOutcome::Sent { status } => ("sent", None, *status, None),
         AttemptOutcome::Retry { due_at, status, error }

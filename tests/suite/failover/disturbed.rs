@@ -109,9 +109,9 @@ async fn a_server_for_reading_that_is_gone_is_read_around() {
     assert!(started.client().get("/api/v1/failures").await.contains("QREAD001"));
 }
 
-/// Everybody who reads waits for a lock. The question if the replica is ready is answered all the same.
+/// Listings that hang hold up no one who asks if the replica is ready.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_whose_reads_hang_says_in_time_that_it_is_not_ready() {
+async fn a_replica_whose_listings_hang_is_ready() {
     let Some(schema) = Schema::new("disturbed_reads") else { return };
     let daemon = Daemon::start(&schema.url(), "");
     let held = schema.lock("failure");
@@ -120,19 +120,41 @@ async fn a_replica_whose_reads_hang_says_in_time_that_it_is_not_ready() {
         let client = daemon.client();
         listings.spawn(async move { client.get("/api/v1/failures").await });
     }
-    let waiting = "3 <= (SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock')";
-    schema.until(waiting);
+    schema.until("3 <= (SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock')");
     let began = Instant::now();
     let answer = daemon.client().get("/readyz").await;
     assert!(
-        answer.contains("not_ready") && began.elapsed() < PAGERDUTY_WAITS,
+        answer.contains("\"ready\"") && began.elapsed() < PAGERDUTY_WAITS,
         "{answer} {:?}",
         began.elapsed()
     );
     drop(held);
     listings.join_all().await;
-    eventually("ready again", async || {
-        daemon.client().get("/readyz").await.contains("\"ready\"").then_some(())
+}
+
+/// A connection for reading that is lost while a read begins is made again.
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_go_on_after_the_network_has_stalled() {
+    let Some(schema) = Schema::new("disturbed_stall") else { return };
+    let (proxy, url) = schema.through_proxy();
+    let daemon = Daemon::start(&url, "");
+    assert_eq!(daemon.client().deliver("QSTALL01").await, 202);
+    proxy.record();
+    assert!(daemon.client().get("/api/v1/failures").await.contains("QSTALL01"));
+    let recorded = proxy.recorded();
+    let reads = recorded.iter().find(|message| message.contains("READ ONLY")).unwrap();
+    let place = Place::After(Sender::Client, 1);
+    let (network, reach) = (Network::Resets, Reach::Connection);
+    proxy.cut(Cut { connection: reads.connection, from: "READ ONLY", place, network, reach });
+    let client = daemon.client();
+    eventually("the cut", async || {
+        client.get("/api/v1/failures").await;
+        proxy.has_cut().then_some(())
     })
     .await;
+    // Each of the connections for listings is asked.
+    for _ in 0..8 {
+        assert!(client.get("/api/v1/failures").await.contains("QSTALL01"));
+    }
+    assert!(client.get("/readyz").await.contains("\"ready\""));
 }

@@ -191,7 +191,12 @@ impl Connection {
     pub(super) fn begin(&self, statements: &str) -> Result<Vec<Vec<Option<String>>>> {
         let client = self.client()?;
         self.transaction.set(Transaction::Open);
-        self.answer_within(client.simple_query(statements), self.purpose.begin_limit()).map(by_statement)
+        self.answer_within(client.simple_query(statements), self.purpose.begin_limit())
+            .map(by_statement)
+            // Otherwise the connection would wait for an end of the transaction, and never be made again.
+            .inspect_err(|_| {
+                self.roll_back();
+            })
     }
 
     /// Begins a transaction that reads one state of the database.
@@ -304,19 +309,20 @@ impl Connection {
         let session = ServerSession::connect(&self.hosts, self.purpose)?;
         let client = Arc::clone(&session.client);
         self.session.replace(Some(session));
-        self.sessions.set(self.sessions.get() + 1);
         // A session without its settings would answer what is not durable.
         self.set_up(&client).inspect_err(|_| self.disconnect())?;
+        self.sessions.set(self.sessions.get() + 1);
         Ok(client)
     }
 
-    /// Makes the settings of a new session. Commits that an earlier session of this daemon was waiting with go on waiting for
-    /// a standby, each in a process of the server. Another commit would only wait as well, so there is none until they are
-    /// done.
+    /// Makes the settings of a new session. A commit of a lost session may still wait for a standby in its process at the
+    /// server. Another one would only wait as well, so there is none until it is done. The waits of sessions that are in use
+    /// are shorter.
     fn set_up(&self, client: &Client) -> Result<()> {
         const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'
             AND datname = current_database() AND usename = current_user
-            AND application_name = current_setting('application_name')";
+            AND application_name = current_setting('application_name')
+            AND state_change < clock_timestamp() - INTERVAL '2 seconds'";
         self.simple(client, &self.purpose.settings(), self.purpose.limit())?;
         if self.purpose.commits() {
             let waiting = self.simple(client, WAITING, self.purpose.limit())?;

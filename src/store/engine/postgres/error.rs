@@ -57,11 +57,11 @@ fn kind(error: &tokio_postgres::Error) -> ErrorKind {
         };
     };
     match *code {
-        // Another replica was faster, or holds a lock for too long, or the server is slow.
+        // Another replica was faster, or holds a lock for too long.
         SqlState::LOCK_NOT_AVAILABLE
-        | SqlState::QUERY_CANCELED
         | SqlState::T_R_DEADLOCK_DETECTED
         | SqlState::T_R_SERIALIZATION_FAILURE => ErrorKind::Conflict,
+        SqlState::QUERY_CANCELED => ErrorKind::TooSlow,
         // The server ends, or became a standby.
         SqlState::ADMIN_SHUTDOWN
         | SqlState::CRASH_SHUTDOWN
@@ -85,7 +85,7 @@ fn advice(code: &SqlState) -> &'static str {
             "; the database is damaged: check the server's disk, and restore a backup of the server"
         }
         SqlState::TOO_MANY_CONNECTIONS => {
-            "; each daemon needs ten connections: raise max_connections, or the limit of the user"
+            "; each daemon needs twelve connections: raise max_connections, or the limit of the user"
         }
         SqlState::READ_ONLY_SQL_TRANSACTION => "; the server is a standby",
         SqlState::INSUFFICIENT_PRIVILEGE => {

@@ -49,8 +49,7 @@ impl ServerGuarantees {
         let store = StoreAddress::Postgres(Arc::clone(address));
         let wrong = |reason| OpenError::Server { store: store.to_string(), reason };
         let hosts = Hosts::of(address).map(Arc::new).map_err(wrong)?;
-        // For writing, so that a standby is no answer.
-        let db = Connection::new(hosts, Purpose::Write);
+        let db = Connection::new(hosts, Purpose::Ask);
         match migrations::require_server(&db) {
             Err(Unusable::Wrong(reason)) => return Err(wrong(reason)),
             Err(Unusable::Database(error)) => return Err(in_store(&store)(error)),

@@ -9,6 +9,8 @@ pub(in crate::store) enum Purpose {
     Write,
     /// Transactions that decide, and wait for their turn.
     Decide,
+    /// Questions to the server that takes writes.
+    Ask,
     /// Reads, which may be long.
     Read,
     /// A change of the schema, or a copy of the store.
@@ -19,7 +21,7 @@ impl Purpose {
     /// Longest wait for an answer.
     pub(super) const fn limit(self) -> Duration {
         match self {
-            Self::Write | Self::Decide => Duration::from_secs(3),
+            Self::Write | Self::Decide | Self::Ask => Duration::from_secs(3),
             Self::Read => Duration::from_secs(35),
             Self::Migrate => Duration::from_hours(1),
         }
@@ -29,7 +31,7 @@ impl Purpose {
     pub(super) const fn begin_limit(self) -> Duration {
         match self {
             Self::Decide => Duration::from_secs(11),
-            Self::Write | Self::Read | Self::Migrate => self.limit(),
+            Self::Write | Self::Ask | Self::Read | Self::Migrate => self.limit(),
         }
     }
 
@@ -45,7 +47,7 @@ impl Purpose {
             SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning";
         let limits = match self {
             // Only another replica that stores the same event is waited for, which takes no longer than a commit.
-            Self::Write => {
+            Self::Write | Self::Ask => {
                 "SET lock_timeout = '100ms'; SET statement_timeout = '2500ms';
                 SET idle_in_transaction_session_timeout = '5s'"
             }

@@ -48,23 +48,26 @@ impl Replica {
             return Ok(known.clone());
         }
         db.run(FORGET, params![])?;
+        db.begin("START TRANSACTION")?;
         let number = db.one(REGISTER, params![self.name, fingerprint], |row| row.get(0))?;
         let generation =
             Generation { number: number.ok_or_else(Error::no_row)?, fingerprint: fingerprint.to_owned() };
-        self.lock().replace(generation.clone());
         // The one before does not count any more. Its leases are still those of this daemon.
         if let Some(before) = before {
             const INHERIT: &str = "UPDATE lease SET generation = ?2 WHERE generation = ?1";
             db.run(INHERIT, params![before.number, generation.number])?;
             end(db, before.number)?;
         }
+        db.commit("")?;
+        self.lock().replace(generation.clone());
         Ok(generation)
     }
 
     /// Gives a sign of life.
     pub(super) fn beat(&self, db: &Connection) -> Result<()> {
         let Some(generation) = self.generation() else { return Ok(()) };
-        db.begin("START TRANSACTION; SET LOCAL lock_timeout = '100ms'")?;
+        // It need not survive the server.
+        db.begin("START TRANSACTION; SET LOCAL lock_timeout = '100ms'; SET LOCAL synchronous_commit = off")?;
         let is_known = beat(db, &generation)?;
         db.commit("")?;
         if !is_known {

@@ -88,7 +88,7 @@ impl Server {
     }
 
     /// `true` if another replica may have decided since the last turn of this one. What was kept in memory has to be read
-    /// again. Whoever only takes in keeps nothing.
+    /// again. The intake keeps nothing in memory.
     pub(in crate::store::engine) const fn others_decided(&self) -> bool {
         self.turns.others_decided()
     }
@@ -131,7 +131,7 @@ impl Server {
         if durability == Durability::Later {
             statements.push("SET LOCAL synchronous_commit = off".to_owned());
         }
-        let answers = db.begin(&statements.join("; ")).map_err(Error::without_turn)?;
+        let answers = db.begin(&statements.join("; ")).map_err(Error::while_waiting_for_turn)?;
         let mut answers = answers.into_iter().skip(1);
         if needs_standby {
             require_standby(first(answers.next()))?;

@@ -15,7 +15,7 @@ const ALIVE_FOR: Duration = Duration::from_secs(15);
 pub(super) enum Asks<'a> {
     /// A daemon that is registered.
     Daemon(&'a Generation),
-    /// A command with this fingerprint. `None`: whatever the others are.
+    /// A command with this fingerprint. `None`: it decides in any case.
     Command(Option<&'a str>),
 }
 
@@ -107,7 +107,9 @@ impl Turns {
         if self.later_seen_in.is_some_and(|seen_in| seen_in != session)
             && self.session.1.elapsed() < ALIVE_FOR
         {
-            return Err(stepped_back("it was started later, and may still live: the database was away"));
+            return Err(stepped_back(
+                "it was started later, and whether it lives is known 15 s after an outage of the database",
+            ));
         }
         self.later_seen_in = None;
         self.open = number.parse().map_err(|_| Error::damaged(format!("turn {number}")))?;

@@ -30,8 +30,8 @@ pub(in crate::store) enum ErrorKind {
     NoLogin,
     /// A commit has no clear answer: the transaction may be in the store or not. The connection can be used again.
     Unknown,
-    /// The turn to decide has not come in time. The transaction can be repeated.
-    NoTurn,
+    /// The server has not done it in time, or the turn to decide has not come. The transaction can be repeated.
+    TooSlow,
     /// A later start of the program, with another version or configuration, decides now.
     SteppedBack,
     /// The state of the store is unknown until it is opened again.
@@ -87,10 +87,10 @@ impl Error {
         matches!(self.kind, ErrorKind::SteppedBack)
     }
 
-    /// The same error, if it came before the work of a transaction: what was waited for is the turn.
-    pub(in crate::store) fn without_turn(self) -> Self {
+    /// The same error, if it came while the transaction waited for its turn, and for nothing else.
+    pub(in crate::store) fn while_waiting_for_turn(self) -> Self {
         match self.kind {
-            ErrorKind::Conflict => Self { kind: ErrorKind::NoTurn, ..self },
+            ErrorKind::Conflict => Self { kind: ErrorKind::TooSlow, ..self },
             _ => self,
         }
     }
@@ -98,7 +98,7 @@ impl Error {
     /// `true` if the same transaction may succeed when it is repeated in a moment: the connection was lost, a commit has no
     /// clear answer, or another replica held a lock.
     pub(in crate::store) const fn is_worth_repeating(&self) -> bool {
-        self.is_lost() || matches!(self.kind, ErrorKind::Unknown | ErrorKind::Conflict | ErrorKind::NoTurn)
+        self.is_lost() || matches!(self.kind, ErrorKind::Unknown | ErrorKind::Conflict | ErrorKind::TooSlow)
     }
 
     /// `true` if the state of the store is unknown until it is opened again.

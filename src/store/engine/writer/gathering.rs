@@ -48,7 +48,9 @@ impl Writer {
         {
             self.sort(message, &mut group);
         }
-        Some(group)
+        // What is left to fold is there for the other replicas.
+        let is_over = self.folding.is_shared() && self.queue.is_closed() && self.queue.is_empty();
+        (!is_over || !group.is_empty()).then_some(group)
     }
 
     /// Adds a job to the group, or to the writes that wait.

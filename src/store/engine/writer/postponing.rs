@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Writer;
-use crate::store::engine::job::Job;
+use crate::store::engine::job::{Job, StoreError};
 use crate::store::engine::postponed::Postponed;
 
 /// Time after which the jobs are tried again if no other job comes.
@@ -29,22 +29,24 @@ impl Writer {
         let Postponed { jobs, error } = std::mem::take(&mut self.postponed);
         let may_wait = |(job, since): &(Box<dyn Job>, Instant)| job.is_awaited() && since.elapsed() < LONGEST;
         let (waiting, over): (Vec<_>, Vec<_>) = jobs.into_iter().partition(may_wait);
-        if !over.is_empty() {
-            self.refuse(over.into_iter().map(|(job, _)| job).collect(), &error);
+        // The store is well: it is only these jobs that are held up.
+        self.settings.observer.refused(over.len());
+        for (job, _) in over {
+            job.finish(Err(StoreError::NotCommitted(error.clone())));
         }
         self.commit_each(waiting, &error)
     }
 
+    /// Tries the jobs one by one. Those that are held up are tried last the next time.
     fn commit_each(
         &mut self,
         jobs: impl IntoIterator<Item = (Box<dyn Job>, Instant)>,
         error: &str,
     ) -> Result<(), String> {
-        let mut held_up = 0;
+        let (first, mut held_up, mut untried) = (self.postponed.jobs.len(), 0, Vec::new());
         for (job, since) in jobs {
             if held_up == MOST_HELD_UP {
-                self.postponed.jobs.push((job, since));
-                error.clone_into(&mut self.postponed.error);
+                untried.push((job, since));
                 continue;
             }
             let before = self.postponed.jobs.len();
@@ -53,6 +55,10 @@ impl Writer {
                 *its_since = since;
                 held_up += 1;
             }
+        }
+        if !untried.is_empty() {
+            error.clone_into(&mut self.postponed.error);
+            self.postponed.jobs.splice(first..first, untried);
         }
         Ok(())
     }

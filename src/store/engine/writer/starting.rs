@@ -52,7 +52,7 @@ impl Writer {
 
     /// Starts the thread.
     pub(in crate::store) fn start(self, end: WriterEnd) -> std::io::Result<()> {
-        thread::Builder::new().name("store-writer".into()).spawn(move || end.is(self.run()))?;
+        thread::Builder::new().name("store-writer".into()).spawn(move || end.report(self.run()))?;
         Ok(())
     }
 }
