@@ -20,7 +20,7 @@ use crate::sent_requests::drain;
 use crate::unreliable::Unreliable;
 
 const REPLICAS: usize = 3;
-const DELIVERERS: usize = 3;
+const DELIVERERS: usize = 2;
 
 /// Replicas that run, and the clients that deliver to them.
 pub(super) struct Replicas {
@@ -162,7 +162,7 @@ impl Replicas {
         let lives = lives.await.expect("an event is never taken");
         let path = store.path();
         let drained = drain(running[0].listening, &path);
-        tokio::time::timeout(6 * PATIENCE, drained).await.expect("the outbox is never drained");
+        tokio::time::timeout(20 * PATIENCE, drained).await.expect("the outbox is never drained");
         for replica in running {
             no_panic(&replica.process.terminate());
         }
