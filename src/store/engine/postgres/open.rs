@@ -26,7 +26,18 @@ pub(in crate::store) fn open_to_read(address: &Arc<PostgresAddress>) -> Result<C
 
 /// Fails unless the database has the schema of this version.
 pub(super) fn require_schema(address: &Arc<PostgresAddress>, db: &Connection) -> Result<(), OpenError> {
-    match retried(address, || migrations::schema(db)).map_err(|error| wrong(address, error.to_string()))? {
+    let began = Instant::now();
+    let found = loop {
+        let schema = retried(address, || migrations::schema(db));
+        let found = schema.map_err(|error| wrong(address, error.to_string()))?;
+        // A standby gets what was just migrated a moment later.
+        let may_lag = address.read_url.is_some() && found < Some(SCHEMA);
+        if !may_lag || began.elapsed() >= address.open_limit {
+            break found;
+        }
+        thread::sleep(TRY_EVERY);
+    };
+    match found {
         Some(SCHEMA) => Ok(()),
         Some(found) if found > SCHEMA => Err(newer(address, found)),
         Some(_) | None => Err(OpenError::NoSchema { store: shown(address) }),
