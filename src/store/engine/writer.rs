@@ -62,6 +62,8 @@ pub(in crate::store) struct Writer {
     repeats: Option<Repeats>,
     /// Jobs that wait for a lock of another process.
     postponed: Postponed,
+    /// Time since when no job can come any more, and shared events are still folded.
+    ends_since: Option<Instant>,
     /// `true` if the last transaction failed: folding is not retried before the next write.
     last_transaction_failed: bool,
 }
@@ -91,6 +93,7 @@ impl Writer {
             has_stepped_back: false,
             repeats: None,
             postponed: Postponed::default(),
+            ends_since: None,
             last_transaction_failed: false,
         }
     }

@@ -1,6 +1,6 @@
 //! The wait of the writer for jobs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::postponing::POSTPONED_PAUSE;
 use super::{LARGEST_GROUP, Writer};
@@ -13,6 +13,8 @@ const CALM_AFTER: Duration = Duration::from_millis(20);
 const FILE_CHECK_EVERY: Duration = Duration::from_secs(2);
 /// Longest wait for a job while other processes may have stored events.
 const SHARED_PAUSE: Duration = Duration::from_secs(1);
+/// Longest time for which events are folded that other replicas go on storing, after the last job.
+const LAST_FOLDS: Duration = Duration::from_secs(5);
 /// Time after which a background job that has to wait looks again.
 const BACKGROUND_PAUSE: Duration = Duration::from_millis(1);
 
@@ -48,9 +50,9 @@ impl Writer {
         {
             self.sort(message, &mut group);
         }
-        // What is left to fold is there for the other replicas.
-        let is_over = self.folding.is_shared() && self.queue.is_closed() && self.queue.is_empty();
-        (!is_over || !group.is_empty()).then_some(group)
+        // What is still left to fold is left to the other replicas, or to the next start.
+        let is_over = group.is_empty() && self.folding.is_shared() && self.queue.is_closed();
+        (!is_over || self.ends_since.get_or_insert_with(Instant::now).elapsed() < LAST_FOLDS).then_some(group)
     }
 
     /// Adds a job to the group, or to the writes that wait.
