@@ -163,6 +163,10 @@ async fn outcome(configured: Configured, bodies: Vec<Vec<u8>>, restarts: usize) 
     for bodies in bodies.chunks(part) {
         let store = Store::open(store_address(&path), settings(configured)).unwrap();
         record(&store, bodies.to_vec()).await;
+        if is_postgres() {
+            // What a process leaves is for other replicas. Here there is none.
+            store.wait_until_folded().await;
+        }
         close(store).await;
     }
     listed(&path)
