@@ -1,4 +1,4 @@
-//! What other replicas, commands, and people who hold locks may not do to a replica.
+//! Limits to the harm that other replicas, commands, and people who hold locks can do to a replica.
 
 use std::time::Instant;
 

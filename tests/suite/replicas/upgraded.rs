@@ -11,7 +11,7 @@ use crate::postgres::ask;
 /// Answers of the replicas while they only take in.
 const ANSWERS: u64 = 200;
 
-/// What a later version leaves in the database.
+/// Traces of a later version in the database, as statements that make and remove them.
 struct Later {
     begins: &'static str,
     ends: &'static str,

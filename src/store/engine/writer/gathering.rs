@@ -13,7 +13,7 @@ const CALM_AFTER: Duration = Duration::from_millis(20);
 const FILE_CHECK_EVERY: Duration = Duration::from_secs(2);
 /// Longest wait for a job while other processes may have stored events.
 const SHARED_PAUSE: Duration = Duration::from_secs(1);
-/// Longest time for which events are folded that other replicas go on storing, after the last job.
+/// Longest time of folding after the last job. Other replicas may go on storing events.
 const LAST_FOLDS: Duration = Duration::from_secs(20);
 /// Time after which a background job that has to wait looks again.
 const BACKGROUND_PAUSE: Duration = Duration::from_millis(1);
