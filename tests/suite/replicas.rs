@@ -2,6 +2,7 @@
 
 mod history;
 mod killed;
+mod no_statistics;
 mod running;
 mod stopped;
 mod upgraded;

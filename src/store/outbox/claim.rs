@@ -80,8 +80,8 @@ pub(in crate::store) fn claim(
 ) -> sql::Result<Claim> {
     const ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, in_doubt = in_doubt + 1,
         unknown = unknown + 1, claimed_by = ?2 WHERE id = ?1";
-    const NEXT: &str =
-        "SELECT min(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3";
+    const NEXT: &str = "SELECT due_at_ns FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3
+        ORDER BY due_at_ns LIMIT 1";
     if session.own_epoch(backend)? != Some(epoch) {
         // Rows of an epoch that is over may be under way in this process, and are free in the next one.
         return Ok(Claim::default());
@@ -104,7 +104,7 @@ pub(in crate::store) fn claim(
         session.run(ATTEMPT, params![claimed.row, epoch])?;
     }
     let next: Option<i64> =
-        session.db().only(NEXT, params![backend, lane.as_str(), now.as_nanos()], |row| row.get(0))?;
+        session.db().one(NEXT, params![backend, lane.as_str(), now.as_nanos()], |row| row.get(0))?;
     Ok(Claim { rows, next_due_at: next.map(Timestamp::from_nanos) })
 }
 
@@ -145,7 +145,7 @@ fn selections(choice: ClaimOrder) -> Vec<ClaimQuery> {
     }
 }
 
-/// Due rows that no earlier revision holds back.
+/// Due rows that no earlier revision holds back. What `IS TRUE` is for is said at [`Revisions`](super::rows::Revisions).
 fn due(
     session: &Session<'_>,
     (backend, epoch): (&str, i64),
@@ -161,10 +161,10 @@ fn due(
         WHERE o.backend = ?1 AND o.lane = ?2 AND o.due_at_ns <= ?3 AND (CAST(?5 AS BIGINT) IS NULL OR o.id <> ?5)
         AND (o.claimed_by IS NULL OR o.claimed_by <> ?6)
         AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
-            AND earlier.backend = o.backend AND earlier.state = 'pending'
+            AND (earlier.backend = o.backend AND earlier.state = 'pending') IS TRUE
             AND (earlier.revision, earlier.id) < (o.revision, o.id))
         AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.deployment = o.deployment
-            AND earlier.backend = o.backend AND earlier.state = 'pending'
+            AND (earlier.backend = o.backend AND earlier.state = 'pending') IS TRUE
             AND (earlier.revision, earlier.id) < (o.revision, o.id))";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     session.db().all(
@@ -194,13 +194,13 @@ fn time(row: &Row<'_>, column: usize) -> sql::Result<Option<Timestamp>> {
 
 /// Makes rows due now whose time is farther ahead than the longest wait. This happens after the clock was set back.
 fn clamp(session: &Session<'_>, backend: &str, lane: Lane, now: Timestamp) -> sql::Result<()> {
-    const LATEST: &str =
-        "SELECT max(due_at_ns) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL";
+    const LATEST: &str = "SELECT due_at_ns FROM outbox
+        WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL ORDER BY due_at_ns DESC LIMIT 1";
     const CLAMP: &str =
         "UPDATE outbox SET due_at_ns = ?3 WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?4";
     let longest_wait = retry::LONGEST_WAIT.max(session.settings.policy.settle);
     let horizon_ns = now.saturating_add(longest_wait).as_nanos();
-    let latest: Option<i64> = session.db().only(LATEST, params![backend, lane.as_str()], |row| row.get(0))?;
+    let latest: Option<i64> = session.db().one(LATEST, params![backend, lane.as_str()], |row| row.get(0))?;
     if latest > Some(horizon_ns) {
         session.run(CLAMP, params![backend, lane.as_str(), now.as_nanos(), horizon_ns])?;
     }

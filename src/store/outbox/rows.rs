@@ -72,6 +72,9 @@ impl Topic {
 }
 
 /// All revisions of one failure, of one deployment or of one mark, for one backend.
+///
+/// No index serves a condition `(…) IS TRUE`. So PostgreSQL finds them by their subject, and never looks through all rows of a
+/// state, which are few at one time, when it plans, and many at another.
 #[derive(Clone, Copy)]
 pub(super) struct Revisions<'a> {
     pub(super) topic: Topic,
@@ -118,7 +121,7 @@ impl Revisions<'_> {
     fn find(self, session: &Session<'_>, condition: &str) -> sql::Result<Option<ExistingRow>> {
         let sql = format!(
             "SELECT revision, state, repeats, action, body FROM outbox
-            WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND {condition} ORDER BY revision DESC, id DESC LIMIT 1",
+            WHERE {} = ?1 AND (backend = ?2 AND topic = ?3 AND {condition}) IS TRUE ORDER BY revision DESC, id DESC LIMIT 1",
             self.column()
         );
         session.db().one(&sql, params![self.subject, self.backend, self.topic.as_str()], |row| {
@@ -136,8 +139,9 @@ impl Revisions<'_> {
     pub(super) fn supersede(self, session: &Session<'_>, also_dead: bool) -> sql::Result<usize> {
         let sql = format!(
             "UPDATE outbox SET state = 'superseded', due_at_ns = NULL, suspect = 0
-            WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND in_doubt = 0 AND taken = 0
-            AND (state = 'pending' OR (state = 'dead' AND CAST(?4 AS BIGINT) = 1)) AND (claimed_by IS NULL OR claimed_by <> ?5)",
+            WHERE {} = ?1 AND (backend = ?2 AND topic = ?3 AND in_doubt = 0 AND taken = 0
+                AND (state = 'pending' OR (state = 'dead' AND CAST(?4 AS BIGINT) = 1))) IS TRUE
+            AND (claimed_by IS NULL OR claimed_by <> ?5)",
             self.column()
         );
         let Self { topic, subject, backend } = self;
@@ -177,8 +181,8 @@ impl Revisions<'_> {
     /// `true` if a row with this revision waits, and nobody is sending it.
     pub(super) fn has_waiting(self, session: &Session<'_>, revision: i64) -> sql::Result<bool> {
         let sql = format!(
-            "SELECT count(*) > 0 FROM outbox WHERE {} = ?1 AND backend = ?2 AND topic = ?3 AND revision = ?4
-            AND state = 'pending' AND claimed_by IS NULL",
+            "SELECT count(*) > 0 FROM outbox WHERE {} = ?1 AND revision = ?4 AND claimed_by IS NULL
+            AND (backend = ?2 AND topic = ?3 AND state = 'pending') IS TRUE",
             self.column()
         );
         session.db().only(&sql, &self.and(revision), |row| row.get(0))

@@ -9,7 +9,8 @@ use super::proxy::Proxy;
 use super::server::{Server, until_state};
 use crate::engine::Link;
 
-/// The server that tests share, with its owner. What it has is lost if the machine stops, so that tests are fast.
+/// The server that tests share, with its owner. What it has is lost if the machine stops, so that tests are fast. It
+/// gathers no statistics, so every test shows that the program does not need them.
 struct Cluster {
     server: Server,
     /// Stops the server when it is dropped.
@@ -20,7 +21,7 @@ impl Cluster {
     fn start(programs: &Path) -> Self {
         let mut owner = Owner::start(programs);
         let server = Server::new(&mut owner, "shared");
-        server.create(&mut owner, &["fsync = off", "max_connections = 1000"]);
+        server.create(&mut owner, &["fsync = off", "max_connections = 1000", "autovacuum = off"]);
         server.start(&mut owner);
         Self { server, _owner: owner }
     }

@@ -45,15 +45,18 @@ impl Purpose {
     pub(super) fn settings(self) -> String {
         const ALWAYS: &str = "SET standard_conforming_strings = on; SET synchronous_commit = on;
             SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning";
+        // These find each row by an index. A plan that reads whole tables, because they were small when it was made, would be
+        // used for a while when they are not. With `jit`, a table that has to be read would be compiled for first.
+        const BY_INDEX: &str = "SET enable_seqscan = off; SET jit = off";
         let limits = match self {
             // Only another replica that stores the same event is waited for, which takes no longer than a commit.
             Self::Write | Self::Ask => {
-                "SET lock_timeout = '100ms'; SET statement_timeout = '2500ms';
-                SET idle_in_transaction_session_timeout = '5s'"
+                &format!("{BY_INDEX}; SET lock_timeout = '100ms'; SET statement_timeout = '2500ms';
+                SET idle_in_transaction_session_timeout = '5s'")
             }
             Self::Decide => {
-                "SET lock_timeout = '10s'; SET statement_timeout = '15s';
-                SET idle_in_transaction_session_timeout = '5s'"
+                &format!("{BY_INDEX}; SET lock_timeout = '10s'; SET statement_timeout = '15s';
+                SET idle_in_transaction_session_timeout = '5s'")
             }
             Self::Read => {
                 "SET default_transaction_read_only = on; SET lock_timeout = '30s'; SET statement_timeout = '30s';

@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::open;
 use super::purpose::Purpose;
 use super::replica::{BEAT_EVERY, Generation, Replica};
+use super::statistics::Statistics;
 use super::turns::{Asks, Turns};
 use super::unfolded;
 use crate::store::engine::address::{Acknowledgement, PostgresAddress};
@@ -43,6 +44,7 @@ pub(in crate::store) struct Server {
     /// `None` for a command that runs beside the daemons.
     replica: Option<Arc<Replica>>,
     turns: Turns,
+    statistics: Statistics,
     /// Number of sessions that the observer knows of.
     sessions: u64,
     /// Time of the last sign of life.
@@ -66,6 +68,7 @@ impl Server {
             acknowledgement: address.acknowledgement,
             replica: replica.clone(),
             turns: Turns::new(),
+            statistics: Statistics::default(),
             sessions: 1,
             beat_at: None,
             unclear_commits: Arc::clone(&unclear_commits),
@@ -173,19 +176,19 @@ impl Server {
         committed
     }
 
-    /// Gives a sign of life when it is time.
+    /// Does the regular work when it is time: a sign of life, or care for the statistics.
     pub(in crate::store::engine) fn keep_up(&mut self) {
         let Db::Postgres(db) = &self.db else { return };
-        let is_due = self.beat_at.is_none_or(|at| at.elapsed() >= BEAT_EVERY);
-        if self.role == Role::TakesIn
-            && is_due
-            && let Some(replica) = &self.replica
-        {
-            // An error of the connection shows at the next commit, too. One of this row must not hold up webhooks.
-            if replica.beat(db).is_err() {
-                db.roll_back();
+        match (self.role, &self.replica) {
+            (Role::Decides, _) => self.statistics.keep_up(db),
+            (Role::TakesIn, Some(replica)) if self.beat_at.is_none_or(|at| at.elapsed() >= BEAT_EVERY) => {
+                // An error of the connection shows at the next commit, too. One of this row must not hold up webhooks.
+                if replica.beat(db).is_err() {
+                    db.roll_back();
+                }
+                self.beat_at = Some(Instant::now());
             }
-            self.beat_at = Some(Instant::now());
+            (Role::TakesIn, _) => {}
         }
     }
 
