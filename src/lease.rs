@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::log_limit::LogLimit;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 /// Time between two renewals. The server ends a lease 15 seconds after the last one.
@@ -141,6 +141,12 @@ impl LeaseHolder {
                     }
                 }
                 Ok(None) => self.lose(&taken, "another replica has the lease now"),
+                Err(StoreError::SteppedBack(_)) => {
+                    self.lose(
+                        &taken,
+                        "another replica takes the lease when it runs out: this one only takes webhooks in",
+                    );
+                }
                 Err(error) => {
                     // Without the lease, there is nothing to renew.
                     if taken.borrow().is_some()

@@ -85,7 +85,7 @@ pub(crate) fn unfold_deployments(store: &Path) {
         &format!(
             "INSERT INTO unfolded SELECT event,
                 ('x' || encode(substr(sha256(convert_to(id_at_source, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint
-                FROM source_deployment_event JOIN source_deployment ON source_deployment.id = told;
+                FROM source_deployment_event JOIN source_deployment ON source_deployment.id = source_deployment_event.source_deployment;
             {UNFOLD}"
         ),
     );

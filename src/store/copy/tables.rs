@@ -41,7 +41,7 @@ pub(super) const TABLES: [Table; 17] = [
         ],
     ),
     all("source_deployment", NUMBER, &["id_at_source", "history"]),
-    all("source_deployment_event", &["told", "event"], &[]),
+    all("source_deployment_event", &["source_deployment", "event"], &[]),
     all(
         "stored_deployment",
         NUMBER,
@@ -59,7 +59,7 @@ pub(super) const TABLES: [Table; 17] = [
             "received_at_ns",
             "failed",
             "source",
-            "told",
+            "source_deployment",
             "counts",
             "ignored_because",
             "duplicate_of",

@@ -16,13 +16,13 @@ use crate::store::engine::sql::{self, Db, Row, Value, params};
 pub(in crate::store) struct Origin {
     /// Name of the source that told of it.
     pub(in crate::store) source: SourceName,
-    /// Row of what the source told. `None`: it was sent to the event API.
-    pub(in crate::store) told: Option<i64>,
+    /// Row of the deployment as the source has it. `None`: it was sent to the event API.
+    pub(in crate::store) source_deployment: Option<i64>,
 }
 
 impl Origin {
     /// The event API.
-    pub(in crate::store) const API: Self = Self { source: SourceName::API, told: None };
+    pub(in crate::store) const API: Self = Self { source: SourceName::API, source_deployment: None };
 }
 
 /// Standing of a stored deployment: it counts, or a reason why it does not.
@@ -82,7 +82,7 @@ pub(in crate::store) fn of_id(db: &Db, id: &str) -> sql::Result<Option<StoredDep
 
 /// Beginning of a statement that reads stored deployments, whether they count or not.
 pub(in crate::store) const STORED: &str =
-    "SELECT id, facts, received_at_ns, source, told, counts, ignored_because, duplicate_of,
+    "SELECT id, facts, received_at_ns, source, source_deployment, counts, ignored_because, duplicate_of,
         finished_at_ns FROM stored_deployment";
 
 /// Column of such a statement that has the end.
@@ -106,7 +106,7 @@ pub(in crate::store) fn stored(row: &Row<'_>) -> sql::Result<StoredDeployment> {
     Ok(StoredDeployment {
         row: row.get(0)?,
         deployment: from_json(row.text(1)?)?,
-        origin: Origin { source, told: row.get(4)? },
+        origin: Origin { source, source_deployment: row.get(4)? },
         standing,
         received_at: received_at_ns.map(Timestamp::from_nanos),
     })
@@ -133,13 +133,13 @@ pub(in crate::store) fn save_received(
 ) -> sql::Result<()> {
     const SQL: &str = "INSERT INTO stored_deployment
         (deployment_id, service, team, env, started_at_ns, finished_at_ns, version, commit_sha, facts, version_key,
-        received_at_ns, source, told, counts, ignored_because, duplicate_of)
+        received_at_ns, source, source_deployment, counts, ignored_because, duplicate_of)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
         ON CONFLICT (deployment_id) DO UPDATE SET
         service = ?2, team = ?3, env = ?4, started_at_ns = ?5, finished_at_ns = ?6, version = ?7,
         commit_sha = ?8, facts = ?9, version_key = ?10,
         received_at_ns = CASE WHEN stored_deployment.facts = ?9 THEN stored_deployment.received_at_ns ELSE ?11 END,
-        source = ?12, told = ?13, counts = ?14, ignored_because = ?15, duplicate_of = ?16 RETURNING id";
+        source = ?12, source_deployment = ?13, counts = ?14, ignored_because = ?15, duplicate_of = ?16 RETURNING id";
     let id = deployment.id.as_str();
     let replaced = of_id(session.db(), id)?;
     let row = session.db().only(
@@ -157,7 +157,7 @@ pub(in crate::store) fn save_received(
             deployment.version.as_deref().map(version_key),
             received_at.as_nanos(),
             origin.source.as_str(),
-            origin.told,
+            origin.source_deployment,
             standing.counts(),
             standing.reason(),
             standing.duplicate_of().map(DeploymentId::as_str),

@@ -109,7 +109,7 @@ fn store_deployment(session: &mut Session<'_>, record: &Deployment, now: Timesta
     let fate = match stored {
         Some(stored) if stored == *record || !stored.tags.contains(IMPORTED) => return Ok(Fate::Kept),
         Some(_) => Fate::Changed,
-        None if has_deployment_at_first_hand(session, record)? => return Ok(Fate::Kept),
+        None if has_same_deployment(session, record)? => return Ok(Fate::Kept),
         None => Fate::Added,
     };
     duplicates::save_submitted(session, record, now)?;
@@ -118,7 +118,7 @@ fn store_deployment(session: &mut Session<'_>, record: &Deployment, now: Timesta
 
 /// `true` if the same deployment came here under another id. A service has one deployment to an env that starts in a
 /// second (Datadog: Deployments of the same service cannot occur at the same second).
-fn has_deployment_at_first_hand(session: &Session<'_>, record: &Deployment) -> sql::Result<bool> {
+fn has_same_deployment(session: &Session<'_>, record: &Deployment) -> sql::Result<bool> {
     const SAME_START: &str = "SELECT facts FROM deployment
         WHERE service = ?1 AND env = ?2 AND started_at_ns >= ?3 AND started_at_ns < ?4";
     let (since, until) = second(record.started_at);
@@ -141,7 +141,7 @@ fn store_failure(
         }
         // An incident has events of its own.
         Some(_) => return Ok((Fate::Kept, false)),
-        None if has_failure_at_first_hand(session, record)? => return Ok((Fate::Kept, false)),
+        None if has_same_failure(session, record)? => return Ok((Fate::Kept, false)),
         None => Fate::Added,
     };
     let is_open = record.evaluate(&session.settings.policy).failure.state == FailureState::Open;
@@ -151,7 +151,7 @@ fn store_failure(
 
 /// `true` if the same failure came here under another id: of the same env and a common service (or the same team), begun
 /// in the same second.
-fn has_failure_at_first_hand(session: &Session<'_>, record: &Submission) -> sql::Result<bool> {
+fn has_same_failure(session: &Session<'_>, record: &Submission) -> sql::Result<bool> {
     const SAME_START: &str = "SELECT evaluated, details FROM failure
         WHERE started_at_ns >= ?1 AND started_at_ns < ?2 AND state IS NOT NULL AND evaluated IS NOT NULL";
     let (since, until) = second(record.started_at);

@@ -80,13 +80,18 @@ fn story(db: &Db, stored: StoredDeployment, context: DeploymentContext<'_>) -> s
     const ATTEMPTS: &str = "SELECT backend, revision, ended_at_ns, status, error
         FROM attempt JOIN outbox ON outbox.id = attempt.outbox
         WHERE deployment = ?1 ORDER BY ended_at_ns, backend, revision, number";
-    let (row, received_at, told) = (stored.row, stored.received_at, stored.origin.told);
-    let reasons = told_reasons(db, &stored, context)?;
+    let (row, received_at, at_source) = (stored.row, stored.received_at, stored.origin.source_deployment);
+    let reasons = reasons_at_source(db, &stored, context)?;
     let counts = stored.standing.counts();
     let (view, remediation_kind) = view(db, stored, context.pending)?;
     let caused = caused(db, row)?;
-    let facts =
-        ExplainedDeployment { view: &view, told: &reasons, received_at, caused: &caused, remediation_kind };
+    let facts = ExplainedDeployment {
+        view: &view,
+        at_source: &reasons,
+        received_at,
+        caused: &caused,
+        remediation_kind,
+    };
     let mut why = explain_deployment(facts, context.pending);
     let forwarded = forwarded_deployment(db, row)?;
     match (counts, forwarded.as_slice()) {
@@ -104,7 +109,7 @@ fn story(db: &Db, stored: StoredDeployment, context: DeploymentContext<'_>) -> s
     let before = deployment_before(db, &view.deployment)?;
     Ok(DeploymentStory {
         deployment: view,
-        events: told_events(db, told)?,
+        events: events_at_source(db, at_source)?,
         why,
         attempts,
         received_at,
@@ -114,25 +119,30 @@ fn story(db: &Db, stored: StoredDeployment, context: DeploymentContext<'_>) -> s
 }
 
 /// Reasons that the events of a deployment of a source and the present configuration give.
-fn told_reasons(db: &Db, stored: &StoredDeployment, context: DeploymentContext<'_>) -> sql::Result<Vec<Why>> {
-    let Some(told) = source_deployment::of_row(db, context.sources, stored.origin.told)? else {
+fn reasons_at_source(
+    db: &Db,
+    stored: &StoredDeployment,
+    context: DeploymentContext<'_>,
+) -> sql::Result<Vec<Why>> {
+    let Some(at_source) = source_deployment::of_row(db, context.sources, stored.origin.source_deployment)?
+    else {
         return Ok(Vec::new());
     };
-    let Some(history) = &told.history else { return Ok(Vec::new()) };
-    let mut reasons = explain_source_deployment(&told.id, history, context.policy);
-    if !changed_deployments::of_all(db, context.sources, &[told], context.policy)?.is_empty() {
+    let Some(history) = &at_source.history else { return Ok(Vec::new()) };
+    let mut reasons = explain_source_deployment(&at_source.id, history, context.policy);
+    if !changed_deployments::of_all(db, context.sources, &[at_source], context.policy)?.is_empty() {
         reasons.push(decided_under_other_configuration());
     }
     Ok(reasons)
 }
 
 /// The events that told of a deployment.
-fn told_events(db: &Db, told: Option<i64>) -> sql::Result<Vec<ReceivedEvent>> {
+fn events_at_source(db: &Db, row: Option<i64>) -> sql::Result<Vec<ReceivedEvent>> {
     const SQL: &str = "SELECT event_id, event_type, occurred_at_ns, received_at_ns, duplicates, source
-        FROM source_deployment_event JOIN event ON event.id = event WHERE told = ?1
+        FROM source_deployment_event JOIN event ON event.id = event WHERE source_deployment = ?1
         ORDER BY occurred_at_ns, event.id";
-    let Some(told) = told else { return Ok(Vec::new()) };
-    let (mut events, history) = (received_events(db, SQL, told)?, history_of(db, Some(told))?);
+    let Some(row) = row else { return Ok(Vec::new()) };
+    let (mut events, history) = (received_events(db, SQL, row)?, history_of(db, Some(row))?);
     for event in &mut events {
         event.state = history.as_ref().and_then(|history| history.state_in(&event.id));
     }

@@ -133,7 +133,7 @@ pub(super) fn view(
         "SELECT failure_id FROM failure WHERE remediation = ?1 AND state IN ('open', 'completed')
         ORDER BY started_at_ns, id";
     let counts = standing.counts();
-    let history = if counts { None } else { history_of(db, origin.told)? };
+    let history = if counts { None } else { history_of(db, origin.source_deployment)? };
     if let Some(history) = &history {
         // A duplicate is stored as it would count, so without the facts.
         deployment.tags.extend(matchable_tags(&history.facts()));

@@ -53,7 +53,7 @@ impl Reader {
         since: Timestamp,
     ) -> Result<BTreeSet<UnfinishedDeployment>, ReadError> {
         const SQL: &str = "SELECT facts, id_at_source, history
-            FROM stored_deployment JOIN source_deployment ON source_deployment.id = told
+            FROM stored_deployment JOIN source_deployment ON source_deployment.id = stored_deployment.source_deployment
             WHERE counts = 0 AND source = ?1 AND finished_at_ns > ?2 ORDER BY finished_at_ns DESC";
         let db = self.lock();
         let mut unfinished = BTreeSet::new();

@@ -35,16 +35,21 @@ impl Changed {
 pub(in crate::store) fn of_all(
     db: &Db,
     sources: Sources,
-    told: &[SourceDeployment],
+    at_source: &[SourceDeployment],
     policy: &Policy,
 ) -> sql::Result<Vec<ChangedDeployment>> {
     let mut rows = BTreeMap::new();
-    for told in told {
+    for at_source in at_source {
         for Wanted { stored: before, deployment, standing, .. } in
-            wanted(db, told, policy)?.into_iter().filter(Wanted::differs_from_stored)
+            wanted(db, at_source, policy)?.into_iter().filter(Wanted::differs_from_stored)
         {
-            let after =
-                StoredDeployment { row: 0, deployment, origin: origin(told)?, standing, received_at: None };
+            let after = StoredDeployment {
+                row: 0,
+                deployment,
+                origin: origin(at_source)?,
+                standing,
+                received_at: None,
+            };
             rows.insert(after.deployment.id.clone(), Changed { before, after });
         }
     }

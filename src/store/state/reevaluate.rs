@@ -102,9 +102,9 @@ fn deployments(
 ) -> sql::Result<ReevaluatedBatch> {
     let (db, sources) = (session.db(), session.settings.sources);
     let (batch, looked_at) = deployment_batch(db, sources, &session.settings.policy, span)?;
-    for told in looked_at {
-        let received_at = source_deployment::last_received_at(session.db(), told.row)?;
-        source_deployment::apply(session, &told, received_at.unwrap_or(now), now)?;
+    for at_source in looked_at {
+        let received_at = source_deployment::last_received_at(session.db(), at_source.row)?;
+        source_deployment::apply(session, &at_source, received_at.unwrap_or(now), now)?;
     }
     Ok(batch)
 }
@@ -120,15 +120,15 @@ pub(in crate::store) fn deployment_batch(
     let mut looked_at = Vec::new();
     let all = source_deployment::after_row(db, sources, span.from.after, AT_A_TIME)?;
     let is_last = all.len() < AT_A_TIME as usize;
-    let next = all.last().map(|told| ReevaluatePlace { after: told.row, ..span.from });
+    let next = all.last().map(|last| ReevaluatePlace { after: last.row, ..span.from });
     batch.next = next.filter(|_| !is_last);
-    for told in all {
-        let last_at = told.history.as_ref().and_then(DeploymentHistory::last_at);
+    for at_source in all {
+        let last_at = at_source.history.as_ref().and_then(DeploymentHistory::last_at);
         if span.since.is_some_and(|since| last_at.is_none_or(|at| at < since)) {
             continue;
         }
         batch.looked_at_deployments += 1;
-        looked_at.push(told);
+        looked_at.push(at_source);
     }
     batch.changed_deployments = changed_deployments::of_all(db, sources, &looked_at, policy)?;
     Ok((batch, looked_at))

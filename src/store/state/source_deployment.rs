@@ -49,9 +49,9 @@ pub(super) fn fold(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> s
     const LINK: &str = "INSERT INTO source_deployment_event VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     events.sort_unstable_by(|a, b| (&a.deployment, a.row).cmp(&(&b.deployment, b.row)));
     for events in events.chunk_by(|a, b| a.deployment == b.deployment) {
-        let told = add(session, events)?;
+        let row = add(session, events)?;
         for folding in events {
-            session.run(LINK, params![told, folding.row])?;
+            session.run(LINK, params![row, folding.row])?;
         }
     }
     Ok(())
@@ -63,7 +63,7 @@ fn add(session: &mut Session<'_>, events: &[EventToFold]) -> sql::Result<i64> {
     const UPDATE: &str = "UPDATE source_deployment SET history = ?2 WHERE id = ?1";
     let id = &events[0].deployment;
     let known = of_id_at_source(session.db(), session.settings.sources, id)?;
-    let row = known.as_ref().map(|told| told.row);
+    let row = known.as_ref().map(|known| known.row);
     let history = match known {
         Some(SourceDeployment { row, history: None, .. }) => return Ok(row),
         Some(SourceDeployment { history: Some(history), .. }) => history,
@@ -136,7 +136,7 @@ fn read_row(db: &Db, sources: Sources, row: &Row<'_>) -> sql::Result<SourceDeplo
 /// A stored history. If it is damaged, it is made from the bodies of the events, where they are kept.
 fn history(db: &Db, sources: Sources, row: i64, json: &str) -> sql::Result<Option<DeploymentHistory>> {
     const SQL: &str = "SELECT body, source FROM source_deployment_event JOIN event ON event.id = event
-        WHERE told = ?1 AND body IS NOT NULL";
+        WHERE source_deployment = ?1 AND body IS NOT NULL";
     let error = match from_json(json) {
         Ok(history) => return Ok(Some(history)),
         Err(error) => error,
@@ -179,10 +179,11 @@ impl Wanted {
 }
 
 /// The rows that a deployment of a source makes under a policy, and all other rows that it has made before.
-pub(super) fn wanted(db: &Db, told: &SourceDeployment, policy: &Policy) -> sql::Result<Vec<Wanted>> {
-    let Some(history) = &told.history else { return Ok(Vec::new()) };
+pub(super) fn wanted(db: &Db, at_source: &SourceDeployment, policy: &Policy) -> sql::Result<Vec<Wanted>> {
+    let Some(history) = &at_source.history else { return Ok(Vec::new()) };
     let (mut wanted, mut ids, mut counts) = (Vec::new(), BTreeSet::new(), true);
-    for ResultingDeployment { deployment, ignored_because } in deployments_of(&told.id, history, policy) {
+    for ResultingDeployment { deployment, ignored_because } in deployments_of(&at_source.id, history, policy)
+    {
         ids.insert(deployment.id.clone());
         counts &= ignored_because.is_none();
         let stored = of_id(db, deployment.id.as_str())?;
@@ -192,7 +193,7 @@ pub(super) fn wanted(db: &Db, told: &SourceDeployment, policy: &Policy) -> sql::
             wanted.push(Wanted { stored, deployment, standing, is_gone: false });
         }
     }
-    let others = of_told(db, told.row)?.into_iter().filter(|other| !ids.contains(&other.deployment.id));
+    let others = made_of(db, at_source.row)?.into_iter().filter(|other| !ids.contains(&other.deployment.id));
     let names: Vec<&str> = ids.iter().map(DeploymentId::as_str).collect();
     let why = if counts { "its services have changed" } else { "it does not count any more" };
     let gone = Standing::Ignored(format!("{why}: see {}", names.join(" and ")));
@@ -208,12 +209,12 @@ pub(super) fn wanted(db: &Db, told: &SourceDeployment, policy: &Policy) -> sql::
 /// Saves what a deployment of a source makes under the present policy, from events that were received by `received_at`.
 pub(super) fn apply(
     session: &mut Session<'_>,
-    told: &SourceDeployment,
+    at_source: &SourceDeployment,
     received_at: Timestamp,
     now: Timestamp,
 ) -> sql::Result<()> {
-    let origin = origin(told)?;
-    for wanted in wanted(session.db(), told, &session.settings.policy)? {
+    let origin = origin(at_source)?;
+    for wanted in wanted(session.db(), at_source, &session.settings.policy)? {
         if wanted.differs_from_stored() && !remove_unused(session, &wanted)? {
             save_received(session, &wanted.deployment, (&origin, &wanted.standing), received_at, now)?;
         }
@@ -223,7 +224,7 @@ pub(super) fn apply(
 
 /// Removes a row that is not made any more, if it never counted. Returns `false` if it stays.
 fn remove_unused(session: &Session<'_>, wanted: &Wanted) -> sql::Result<bool> {
-    const IS_TOLD: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE deployment = ?1)";
+    const HAS_REQUESTS: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE deployment = ?1)";
     const REMOVE: &str = "DELETE FROM stored_deployment WHERE id = ?1";
     let Some(StoredDeployment { row, standing, .. }) = wanted.stored.as_ref().filter(|_| wanted.is_gone)
     else {
@@ -233,26 +234,26 @@ fn remove_unused(session: &Session<'_>, wanted: &Wanted) -> sql::Result<bool> {
     if standing.counts() || session.changes.deployments.contains_key(row) {
         return Ok(false);
     }
-    let is_told: bool = session.db().only(IS_TOLD, params![row], |columns| columns.get(0))?;
-    if !is_told {
+    let has_requests: bool = session.db().only(HAS_REQUESTS, params![row], |columns| columns.get(0))?;
+    if !has_requests {
         session.run(REMOVE, params![row])?;
     }
-    Ok(!is_told)
+    Ok(!has_requests)
 }
 
 /// Time at which the last event of a deployment of a source was received. `None`: no event is kept.
-pub(super) fn last_received_at(db: &Db, told: i64) -> sql::Result<Option<Timestamp>> {
+pub(super) fn last_received_at(db: &Db, row: i64) -> sql::Result<Option<Timestamp>> {
     const SQL: &str = "SELECT max(received_at_ns) FROM source_deployment_event JOIN event ON event.id = event
-        WHERE told = ?1";
-    let last: Option<i64> = db.only(SQL, params![told], |row| row.get(0))?;
+        WHERE source_deployment = ?1";
+    let last: Option<i64> = db.only(SQL, params![row], |columns| columns.get(0))?;
     Ok(last.map(Timestamp::from_nanos))
 }
 
 /// Origin of the rows that a deployment of a source makes.
-pub(super) fn origin(told: &SourceDeployment) -> sql::Result<Origin> {
-    let source = told.id.source();
+pub(super) fn origin(at_source: &SourceDeployment) -> sql::Result<Origin> {
+    let source = at_source.id.source();
     let source = SourceName::parse(source).ok_or_else(|| unknown_word(1, source))?;
-    Ok(Origin { source, told: Some(told.row) })
+    Ok(Origin { source, source_deployment: Some(at_source.row) })
 }
 
 /// The standing until duplicates are decided at the end of the transaction.
@@ -266,7 +267,9 @@ fn standing(known: Option<&StoredDeployment>, ignored_because: Option<String>) -
 }
 
 /// All rows that a deployment of a source has made.
-fn of_told(db: &Db, told: i64) -> sql::Result<Vec<StoredDeployment>> {
-    let sql = format!("{STORED} WHERE told = ?1 AND told IS NOT NULL ORDER BY deployment_id");
-    db.all(&sql, params![told], stored)
+fn made_of(db: &Db, row: i64) -> sql::Result<Vec<StoredDeployment>> {
+    let sql = format!(
+        "{STORED} WHERE source_deployment = ?1 AND source_deployment IS NOT NULL ORDER BY deployment_id"
+    );
+    db.all(&sql, params![row], stored)
 }

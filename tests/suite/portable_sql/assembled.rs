@@ -161,7 +161,7 @@ pub(super) const ASSEMBLED: &[Assembled] = &[
         ],
     ),
     assembled("state/duplicates.rs", "{STORED} WHERE commit_sha", &[]),
-    assembled("state/source_deployment.rs", "{STORED} WHERE told", &[]),
+    assembled("state/source_deployment.rs", "{STORED} WHERE source_deployment", &[]),
 ];
 
 const KIND_CONDITIONS: &[&str] = &["team = ?", "severity = ?", "env = ?", "state = ?"];

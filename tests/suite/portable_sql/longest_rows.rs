@@ -38,7 +38,7 @@ fn rows(name: usize) -> String {
     for (version, counts) in [(text(name), 1), ("NULL".to_owned(), 1), (text(name), 0)] {
         rows.push(format!(
             "INSERT INTO stored_deployment (id, deployment_id, service, team, env, started_at_ns, finished_at_ns,
-                version, commit_sha, version_key, facts, failed, told, counts)
+                version, commit_sha, version_key, facts, failed, source_deployment, counts)
              VALUES ({}, {}, {}, {}, {}, 0, 0, {version}, {}, {}, '', 1, 1, {counts})",
             rows.len(),
             text(FAILURE_ID),

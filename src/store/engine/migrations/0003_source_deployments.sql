@@ -10,16 +10,16 @@ CREATE TABLE source_deployment (
 
 -- The events of each of them.
 CREATE TABLE source_deployment_event (
-    told            INTEGER NOT NULL REFERENCES source_deployment,
+    source_deployment INTEGER NOT NULL REFERENCES source_deployment,
     event           INTEGER NOT NULL REFERENCES event,
-    PRIMARY KEY (told, event)
+    PRIMARY KEY (source_deployment, event)
 ) STRICT, WITHOUT ROWID;
 
 -- A deployment keeps its row when it does not count any more, because rows of the outbox refer to it: its revisions go
 -- on where they ended if it counts again. Only deployments that count are in the view, which nearly all queries read.
 ALTER TABLE deployment RENAME TO stored_deployment;
 ALTER TABLE stored_deployment ADD COLUMN source TEXT NOT NULL DEFAULT 'api'; -- the source that told of it
-ALTER TABLE stored_deployment ADD COLUMN told INTEGER REFERENCES source_deployment; -- NULL: sent to the event API
+ALTER TABLE stored_deployment ADD COLUMN source_deployment INTEGER REFERENCES source_deployment; -- NULL: sent to the event API
 ALTER TABLE stored_deployment ADD COLUMN counts INTEGER NOT NULL DEFAULT 1;  -- 1 or 0
 ALTER TABLE stored_deployment ADD COLUMN ignored_because TEXT; -- reason, if it does not count
 -- The id of the deployment of another source that counts in its place. NULL: there is none.
@@ -27,7 +27,8 @@ ALTER TABLE stored_deployment ADD COLUMN duplicate_of TEXT;
 
 CREATE VIEW deployment AS SELECT * FROM stored_deployment WHERE counts = 1;
 
-CREATE INDEX deployment_by_told ON stored_deployment (told) WHERE told IS NOT NULL;
+CREATE INDEX deployment_by_source_deployment ON stored_deployment (source_deployment)
+    WHERE source_deployment IS NOT NULL;
 CREATE INDEX deployment_by_ignored_end ON stored_deployment (finished_at_ns, id, service, env, team) WHERE counts = 0;
 
 -- The same indexes as before, for deployments that count: so figures and listings still read most of them alone.

@@ -26,9 +26,9 @@ CREATE TABLE source_deployment (
 );
 
 CREATE TABLE source_deployment_event (
-    told            BIGINT  NOT NULL REFERENCES source_deployment,
+    source_deployment BIGINT NOT NULL REFERENCES source_deployment,
     event           BIGINT  NOT NULL REFERENCES event,
-    PRIMARY KEY (told, event)
+    PRIMARY KEY (source_deployment, event)
 );
 
 CREATE TABLE stored_deployment (
@@ -46,7 +46,7 @@ CREATE TABLE stored_deployment (
     received_at_ns  BIGINT,
     failed          BIGINT  NOT NULL DEFAULT 0,
     source          TEXT    COLLATE "C" NOT NULL DEFAULT 'api',
-    told            BIGINT  REFERENCES source_deployment,
+    source_deployment BIGINT REFERENCES source_deployment,
     counts          BIGINT  NOT NULL DEFAULT 1,
     ignored_because TEXT    COLLATE "C",
     duplicate_of    TEXT    COLLATE "C"
@@ -206,7 +206,8 @@ CREATE INDEX failure_kind_by_severity ON failure_kind (severity, state) WHERE se
 CREATE INDEX failure_kind_by_state ON failure_kind (state);
 
 CREATE INDEX deployment_by_name ON stored_deployment (lower(deployment_id));
-CREATE INDEX deployment_by_told ON stored_deployment (told) WHERE told IS NOT NULL;
+CREATE INDEX deployment_by_source_deployment ON stored_deployment (source_deployment)
+    WHERE source_deployment IS NOT NULL;
 CREATE INDEX deployment_by_ignored_end ON stored_deployment (finished_at_ns, id, service, env, team) WHERE counts = 0;
 CREATE INDEX deployment_by_service ON stored_deployment (service, env, started_at_ns, finished_at_ns)
     WHERE counts = 1;
