@@ -174,6 +174,24 @@ async fn an_incident_whose_webhook_shows_it_resolved_is_read_soon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_merge_target_that_no_event_shows_is_read() {
+    let world = World::new(1);
+    let (pagerduty, daemon) = start(&world, "").await;
+    reconciled(&daemon).await;
+    let begin = daemon.clock.now();
+    let at = |minutes| begin.saturating_add(Duration::from_mins(minutes));
+    let [target, merged] = [at(0), at(1)].map(|at| world.trigger(at, "checkout", "high", None, "disk full"));
+    world.merge(&merged, at(2), &target);
+    world.set_now(at(3));
+    for webhook in world.webhooks().into_iter().filter(|webhook| webhook.incident == merged) {
+        daemon.expect(webhook.body, "accepted").await;
+    }
+    next_look(&daemon).await;
+    assert_eq!(failure(&daemon, &target).await["failure"]["state"], "open");
+    assert_eq!(pagerduty.refusals(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_incident_is_kept_and_flagged() {
     let (world, _) = resolved();
     let open = world.trigger(time("23:00:00"), "search", "high", None, "slow");

@@ -73,27 +73,27 @@ impl Reader {
                 SELECT 1 FROM failure AS target
                 WHERE target.failure_key = merged.merged_into_key AND target.state IS NOT NULL)";
         let db = self.lock();
-        let mut incidents = Vec::new();
-        for (sql, is_target) in [(WITHOUT_END, false), (INTO_UNSEEN, true)] {
+        let (mut incidents, mut targets) = (Vec::new(), Vec::new());
+        for (sql, is_merged) in [(WITHOUT_END, false), (INTO_UNSEEN, true)] {
             db.each(sql, params![], |row| {
                 let Some(incident) = IncidentId::of_failure(row.text(0)?) else { return Ok(()) };
                 let evaluated: Evaluated = from_json(row.text(1)?)?;
                 if evaluated.source == SourceName::API {
                     return Ok(());
                 }
-                if is_target {
+                if is_merged {
                     let target = evaluated.merged_into.as_deref();
-                    let target = target.and_then(|id| IncidentId::parse(incident.source(), id));
-                    if let Some(target) = target
-                        && !is_deleted(&db, &target)?
-                    {
-                        incidents.push(target);
-                    }
+                    targets.extend(target.and_then(|id| IncidentId::parse(incident.source(), id)));
                 } else if !evaluated.flags.contains(&Flag::Deleted) {
                     incidents.push(incident);
                 }
                 Ok(())
             })?;
+        }
+        for target in targets {
+            if !is_deleted(&db, &target)? {
+                incidents.push(target);
+            }
         }
         Ok(incidents)
     }

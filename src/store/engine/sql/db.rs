@@ -69,7 +69,7 @@ impl Db {
         Ok(all)
     }
 
-    /// Calls `read` with each row. On a connection for reading it must not run statements.
+    /// Calls `read` with each row. It must not run statements: see [`Self::all`] and [`Self::find`].
     #[inline]
     pub(in crate::store) fn each(
         &self,

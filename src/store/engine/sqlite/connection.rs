@@ -1,17 +1,21 @@
 //! A connection to a file of SQLite.
 
-use std::convert::Infallible;
+use std::cell::Cell;
 use std::path::Path;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{ToSql, params_from_iter};
+use rusqlite::{CachedStatement, ToSql, params_from_iter};
 
 use super::row::SqliteRow;
 use super::space;
 use crate::store::engine::sql::{Result, Row, Value};
 
 /// A connection to a file of SQLite.
-pub(in crate::store) struct Connection(rusqlite::Connection);
+pub(in crate::store) struct Connection {
+    db: rusqlite::Connection,
+    /// `true` while [`Self::each`] reads rows. SQLite could run other statements meanwhile. PostgreSQL could not.
+    is_reading: Cell<bool>,
+}
 
 impl ToSql for Value<'_> {
     #[inline]
@@ -32,7 +36,12 @@ impl ToSql for Value<'_> {
 impl Connection {
     /// An open connection.
     pub(in crate::store::engine) const fn new(db: rusqlite::Connection) -> Self {
-        Self(db)
+        Self { db, is_reading: Cell::new(false) }
+    }
+
+    fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        debug_assert!(!self.is_reading.get(), "run while the rows of another statement are read: {sql}");
+        self.db.prepare_cached(sql)
     }
 
     /// Reads the first row.
@@ -43,7 +52,7 @@ impl Connection {
         params: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        let mut statement = self.0.prepare_cached(sql)?;
+        let mut statement = self.prepare(sql)?;
         let mut rows = statement.query(params_from_iter(params))?;
         match rows.next()? {
             Some(row) => read(&Row::Sqlite(SqliteRow(row))).map(Some),
@@ -59,7 +68,20 @@ impl Connection {
         params: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.find(sql, params, |row| read(row).map(|()| None::<Infallible>)).map(drop)
+        let mut statement = self.prepare(sql)?;
+        let mut rows = statement.query(params_from_iter(params))?;
+        self.is_reading.set(true);
+        let done = loop {
+            let row = match rows.next() {
+                Ok(Some(row)) => row,
+                end => break end.map(drop).map_err(Into::into),
+            };
+            if let Err(error) = read(&Row::Sqlite(SqliteRow(row))) {
+                break Err(error);
+            }
+        };
+        self.is_reading.set(false);
+        done
     }
 
     /// Reads rows until `read` returns a value.
@@ -70,7 +92,7 @@ impl Connection {
         params: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
-        let mut statement = self.0.prepare_cached(sql)?;
+        let mut statement = self.prepare(sql)?;
         let mut rows = statement.query(params_from_iter(params))?;
         while let Some(row) = rows.next()? {
             if let Some(found) = read(&Row::Sqlite(SqliteRow(row)))? {
@@ -83,47 +105,47 @@ impl Connection {
     /// Runs a statement, and returns how many rows it changed.
     #[inline]
     pub(in crate::store) fn run(&self, sql: &str, params: &[Value<'_>]) -> Result<usize> {
-        Ok(self.0.prepare_cached(sql)?.execute(params_from_iter(params))?)
+        Ok(self.prepare(sql)?.execute(params_from_iter(params))?)
     }
 
     /// Inserts a row, and returns its number.
     #[inline]
     pub(in crate::store) fn insert(&self, sql: &str, params: &[Value<'_>]) -> Result<Option<i64>> {
         // Cheaper than RETURNING, which gathers its rows in a table first.
-        Ok((self.run(sql, params)? == 1).then(|| self.0.last_insert_rowid()))
+        Ok((self.run(sql, params)? == 1).then(|| self.db.last_insert_rowid()))
     }
 
     /// Steps of the plan of a statement.
     #[cfg(test)]
     pub(super) fn plan(&self, sql: &str) -> rusqlite::Result<Vec<String>> {
-        let mut statement = self.0.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+        let mut statement = self.db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
         let parameters = params_from_iter(vec![rusqlite::types::Null; statement.parameter_count()]);
         statement.query_map(parameters, |row| row.get(3))?.collect()
     }
 
     /// Begins a transaction that reads.
     pub(in crate::store) fn begin_reading(&self) -> Result<()> {
-        Ok(self.0.execute_batch("BEGIN DEFERRED")?)
+        Ok(self.db.execute_batch("BEGIN DEFERRED")?)
     }
 
     /// Undoes the open transaction. SQLite may have undone it already, after an error.
     pub(in crate::store) fn roll_back(&self) -> bool {
-        self.0.is_autocommit() || self.0.execute_batch("ROLLBACK").is_ok()
+        self.db.is_autocommit() || self.db.execute_batch("ROLLBACK").is_ok()
     }
 
     /// Gives some free pages back to the file system.
     pub(in crate::store) fn give_back_space(&self) -> Result<Option<()>> {
-        Ok(space::give_back(&self.0)?)
+        Ok(space::give_back(&self.db)?)
     }
 
     /// The file.
     pub(in crate::store) fn file(&self) -> Option<&Path> {
-        self.0.path().map(Path::new)
+        self.db.path().map(Path::new)
     }
 
     /// Closes the connection.
     pub(in crate::store) fn close(self) -> Result<()> {
-        Ok(self.0.close().map_err(|(_, error)| error)?)
+        Ok(self.db.close().map_err(|(_, error)| error)?)
     }
 }
 
