@@ -1,5 +1,9 @@
 //! Writes of the forwarding loops, and commands of people for the outbox.
 
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+
 use tokio::sync::watch;
 
 use super::outbox::attempts::{self, AttemptOutcome, EndedAttempt};
@@ -25,11 +29,25 @@ impl Store {
         self.queue(move |session| session.release_lease(&backend)).await
     }
 
-    /// Releases the rows of `backend` that this process has claimed, and returns the epoch to claim rows in. `None` while
-    /// another replica may send. Called when no attempt of the backend is under way.
+    /// Makes the rows of `backend` free that this process has claimed, and returns the epoch to claim rows in. `None` while
+    /// another replica may send, and until this one gets another epoch. Called when no attempt of the backend is under way.
     pub async fn begin_claims(&self, backend: &str) -> Result<Option<i64>, StoreError> {
-        let backend = backend.to_owned();
-        self.queue(move |session| claim::begin(session, &backend)).await
+        let before = self.claim_epochs().get(backend).copied();
+        let name = backend.to_owned();
+        let epoch = self.queue(move |session| claim::begin(session, &name, before)).await?;
+        if let Some(epoch) = epoch {
+            self.claim_epochs().insert(backend.to_owned(), epoch);
+        }
+        Ok(epoch)
+    }
+
+    fn claim_epochs(&self) -> MutexGuard<'_, HashMap<String, i64>> {
+        self.claim_epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Number of commits so far without a clear answer. Rows of the outbox may be claimed by such a commit.
+    pub fn unclear_commits(&self) -> u64 {
+        self.unclear_commits.as_ref().map_or(0, |commits| commits.load(Ordering::Relaxed))
     }
 
     /// Claims up to `limit` due rows of a lane of `backend`; none if `epoch` is over. This process then sends them. `limit`

@@ -15,9 +15,9 @@ mod pending;
 mod read;
 mod state;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
@@ -112,6 +112,8 @@ pub struct Store {
     jobs: mpsc::Sender<Message>,
     /// Counts the commits without a clear answer. `None` if this process has the store for itself.
     unclear_commits: Option<Arc<AtomicU64>>,
+    /// For each backend, the last epoch in which this process has claimed rows.
+    claim_epochs: Arc<Mutex<HashMap<String, i64>>>,
     configure: Arc<watch::Sender<Settings>>,
     outbox_changed: watch::Receiver<()>,
     retry_requests: watch::Receiver<RetryRequests>,
@@ -160,6 +162,7 @@ impl Store {
             webhooks,
             jobs,
             unclear_commits,
+            claim_epochs: Arc::default(),
             configure,
             outbox_changed,
             retry_requests,
@@ -351,11 +354,6 @@ impl Store {
     /// `true` if other replicas may write to the store, too.
     pub fn is_shared(&self) -> bool {
         self.unclear_commits.is_some()
-    }
-
-    /// Number of commits so far without a clear answer. Rows of the outbox may be claimed by such a commit.
-    pub fn unclear_commits(&self) -> u64 {
-        self.unclear_commits.as_ref().map_or(0, |commits| commits.load(Ordering::Relaxed))
     }
 
     /// Receiver of the writer's state, which changes when the writer ends.

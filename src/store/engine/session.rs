@@ -193,6 +193,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// `true` if other replicas may send, too, each in the epoch of its lease.
+    pub(in crate::store) const fn has_leases(&self) -> bool {
+        matches!(self.epoch, Epoch::OfLeases(_))
+    }
+
     /// The epoch for new claims. `None` if another replica sends to this backend now.
     pub(in crate::store) fn own_epoch(&self, backend: &str) -> sql::Result<Option<i64>> {
         match &self.epoch {
