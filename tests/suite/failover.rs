@@ -9,5 +9,6 @@ mod held;
 mod network;
 mod primary;
 mod safeguards;
+mod slow_job;
 mod turn;
 mod waits;

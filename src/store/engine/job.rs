@@ -82,7 +82,7 @@ pub(in crate::store) enum Message {
 /// Reason why a transaction is not durable.
 pub(in crate::store) enum NotCommitted {
     RolledBack(String),
-    /// Another process held a lock for too long. A part of the group may be committed without it.
+    /// Another process held a lock for too long, or a statement took too long. A part of the group may be committed without it.
     Conflict(String),
     /// The connection was lost, or the commit has no clear answer. The same transaction may be repeated: what it may have
     /// written already is not written twice.

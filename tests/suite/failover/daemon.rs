@@ -93,9 +93,11 @@ impl Daemon {
         no_panic(&self.process.take().unwrap().kill());
     }
 
-    /// Ends it in order.
-    pub(super) fn terminate(mut self) {
-        no_panic(&self.process.take().unwrap().terminate());
+    /// Ends it in order. Returns its log.
+    pub(super) fn terminate(mut self) -> String {
+        let log = self.process.take().unwrap().terminate();
+        no_panic(&log);
+        log
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use super::owner::Owner;
 use super::programs::{ask, installed, psql, until};
 use super::proxy::Proxy;
 use super::server::{Server, until_state};
 use crate::engine::Link;
+use crate::harness::PATIENCE;
 
 /// The server that tests share, with its owner. What it has is lost if the machine stops, so that tests are fast. It
 /// gathers no statistics, so every test shows that the program does not need them.
@@ -86,7 +88,14 @@ impl Schema {
     /// Locks tables until the result is dropped.
     pub(crate) fn lock(&self, tables: &str) -> Lock {
         let mut link = Link::to_url(&self.url());
-        link.batch(&format!("BEGIN; LOCK TABLE {tables}")).unwrap();
+        let begin = Instant::now();
+        // A transaction may have one of them, and wait for another one that this has.
+        while let Err(error) =
+            link.batch(&format!("BEGIN; SET LOCAL lock_timeout = '100ms'; LOCK TABLE {tables}"))
+        {
+            assert!(begin.elapsed() < PATIENCE, "{tables} cannot be locked: {error}");
+            link.batch("ROLLBACK").unwrap();
+        }
         Lock { _link: link }
     }
 

@@ -94,15 +94,15 @@ impl Connection {
         })
     }
 
-    /// Reads all rows. For reading, they are passed on as they come, because there may be many, and no other statement can
-    /// be run meanwhile.
+    /// Reads all rows. In reads and copies they are passed on as they come, because there may be many, and no other statement
+    /// can be run meanwhile.
     pub(in crate::store) fn each(
         &self,
         sql: &str,
         params: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
-        if self.purpose != Purpose::Read {
+        if !matches!(self.purpose, Purpose::Read | Purpose::Migrate) {
             return self.each_of_few(sql, params, read);
         }
         let (client, statement) = self.prepare(sql)?;
@@ -361,6 +361,8 @@ impl Connection {
 
     /// Notes an error: the transaction cannot be committed any more.
     fn failed(&self, error: Error) -> Error {
+        // One statement of a turn that takes too long is its job's own. The others of its group can be done without it.
+        let error = if self.purpose == Purpose::Decide { error.of_one_job() } else { error };
         if self.transaction.get() == Transaction::Open {
             self.transaction.set(Transaction::Failed);
         }

@@ -180,7 +180,8 @@ impl Server {
     pub(in crate::store::engine) fn keep_up(&mut self) {
         let Db::Postgres(db) = &self.db else { return };
         match (self.role, &self.replica) {
-            (Role::Decides, _) => self.statistics.keep_up(db),
+            // Not while the server is away: that would only be another wait for it.
+            (Role::Decides, _) if self.turns.is_committed() => self.statistics.keep_up(db),
             (Role::TakesIn, Some(replica)) if self.beat_at.is_none_or(|at| at.elapsed() >= BEAT_EVERY) => {
                 // An error of the connection shows at the next commit, too. One of this row must not hold up webhooks.
                 if replica.beat(db).is_err() {
@@ -188,7 +189,7 @@ impl Server {
                 }
                 self.beat_at = Some(Instant::now());
             }
-            (Role::TakesIn, _) => {}
+            _ => {}
         }
     }
 

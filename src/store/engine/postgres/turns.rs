@@ -123,6 +123,11 @@ impl Turns {
         self.committed = Some((self.open, self.session.0));
     }
 
+    /// `true` if the last transaction was committed.
+    pub(super) const fn is_committed(&self) -> bool {
+        self.committed.is_some()
+    }
+
     /// `true` if another process may have decided since the last turn of this one.
     pub(super) const fn others_decided(&self) -> bool {
         self.others_decided

@@ -19,7 +19,8 @@ pub(in crate::store) enum ErrorKind {
     Refused,
     /// Another process held a lock for too long. A retry may work in a moment.
     Busy,
-    /// Another replica held a lock for too long, or both waited for each other. The transaction can be repeated.
+    /// Another replica held a lock for too long, both waited for each other, or a statement of a turn took too long. The
+    /// transaction can be repeated, and the rest of it can be done alone.
     Conflict,
     /// A stored value has another type than its column, or is a word that this program never writes. Or the server says that
     /// its data is corrupt.
@@ -85,6 +86,14 @@ impl Error {
     /// `true` if a later start of the program decides now.
     pub(in crate::store) const fn is_stepped_back(&self) -> bool {
         matches!(self.kind, ErrorKind::SteppedBack)
+    }
+
+    /// The same error, if it came in a transaction of several jobs: it is that of one of them.
+    pub(in crate::store) fn of_one_job(self) -> Self {
+        match self.kind {
+            ErrorKind::TooSlow => Self { kind: ErrorKind::Conflict, ..self },
+            _ => self,
+        }
     }
 
     /// The same error, if it came while the transaction waited for its turn, and for nothing else.
