@@ -70,7 +70,7 @@ impl Store {
     }
 
     /// If marks are newly switched on for `backend`, reconciles a part of the marks that it has: those of deployments
-    /// after the row `after`. Returns the row of the last deployment; `None` if these were all.
+    /// after the row `after`. Returns the row of the last deployment that was looked at; `None` if these were all.
     pub async fn reconcile_marks(
         &self,
         backend: &str,
