@@ -13,7 +13,9 @@ use super::table::{print_err, print_out};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::sources;
-use crate::store::{CommandCursor, CommandOutcome, CommandTotals, OutboxFilter, Reader, RowCommand};
+use crate::store::{
+    CommandCursor, CommandOutcome, CommandTotals, OutboxFilter, Reader, RetryCursor, RowCommand,
+};
 use crate::{OfflineStore, catalog};
 
 /// Rows that a command applies to.
@@ -191,9 +193,12 @@ async fn all_directly(
     let (mut total, mut after, now) =
         (CommandTotals::default(), Some(CommandCursor::default()), SystemClock.now());
     // This comes first because it counts the waiting rows: the loop makes dead rows wait, too.
-    if command == RowCommand::Retry {
-        total +=
-            direct.store().request_retry(which.backend.clone(), now).await.map_err(anyhow::Error::from)?;
+    let mut waiting = (command == RowCommand::Retry).then(RetryCursor::default);
+    while let Some(last) = waiting {
+        let some = direct.store().request_retry_of_some(which.backend.clone(), last, now);
+        let (part, next) = some.await.map_err(anyhow::Error::from)?;
+        total += part;
+        waiting = next;
     }
     while let Some(last) = after {
         let some = direct.store().apply_command_to_some(which.backend.clone(), command, last, now);

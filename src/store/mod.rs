@@ -43,7 +43,7 @@ pub use facts::record::Recorded;
 pub use outbox::attempts::AttemptOutcome;
 pub use outbox::backfill::{BackfillPart, Backfilled};
 pub use outbox::claim::{Claim, ClaimOrder, Claimed};
-pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowCommand};
+pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RetryCursor, RowCommand};
 pub use outbox::group_commands::{GroupKind, RowGroup};
 pub use outbox::import::{ImportPart, ImportedPart};
 pub use outbox::rows::RowState;

@@ -80,17 +80,23 @@ pub(in crate::store) fn request_retry(
     Ok(())
 }
 
-/// Makes the rows of a lane due that wait because of failed attempts, and returns their number. Rows without an attempt
-/// wait for another reason. Suspect rows go on waiting, unless `also_suspect` is set for a person who retries them.
+/// Number of rows that are released in one transaction, so that nobody waits long for the writer.
+pub(in crate::store) const RELEASED_AT_A_TIME: u32 = if cfg!(test) { 2 } else { 1_000 };
+
+/// Makes the next rows of a lane due that wait because of failed attempts, and returns their number: less than
+/// [`RELEASED_AT_A_TIME`] if these were all. Rows without an attempt wait for another reason. Suspect rows go on waiting,
+/// unless `also_suspect` is set for a person who retries them.
 pub(in crate::store) fn release(
     session: &mut Session<'_>,
     backend: &str,
     (lane, also_suspect): (Lane, bool),
     now: Timestamp,
 ) -> sql::Result<usize> {
-    const SQL: &str = "UPDATE outbox SET due_at_ns = ?3
-        WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3 AND attempts + refusals > 0 AND suspect <= ?4";
-    let released = session.run(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect])?;
+    const SQL: &str = "UPDATE outbox SET due_at_ns = ?3 WHERE id IN (SELECT id FROM outbox
+        WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3 AND attempts + refusals > 0 AND suspect <= ?4
+        ORDER BY due_at_ns LIMIT ?5)";
+    let released = session
+        .run(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect, RELEASED_AT_A_TIME])?;
     session.changes.outbox_changed |= released > 0;
     Ok(released)
 }
