@@ -14,7 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::sources;
 use crate::store::{
-    CommandCursor, CommandOutcome, CommandTotals, OutboxFilter, Reader, RetryCursor, RowCommand,
+    CommandCursor, CommandOutcome, CommandTotals, MOST_COUNTED, OutboxFilter, Reader, RetryCursor, RowCommand,
 };
 use crate::{OfflineStore, catalog};
 
@@ -89,7 +89,8 @@ fn print_total(command: RowCommand, CommandTotals { done, outdated, waiting }: C
     let tried = match waiting {
         0 => String::new(),
         1 => "; 1 waiting row is tried now".to_owned(),
-        n => format!("; {n} waiting rows are tried now"),
+        n if n < u64::from(MOST_COUNTED) => format!("; {n} waiting rows are tried now"),
+        n => format!("; {n} or more waiting rows are tried now"),
     };
     print_out(format_args!("{} {result}{left}{tried}", dead_rows(done)));
 }

@@ -57,10 +57,10 @@ impl Store {
         self.queue(move |session| lane::load(session, &backend, lane)).await
     }
 
-    /// The number of rows that wait in a lane of `backend`.
-    pub async fn waiting(&self, backend: &str, lane: Lane) -> Result<i64, StoreError> {
+    /// The number of rows that wait in a lane of `backend`, or `most` if there are more.
+    pub async fn waiting(&self, backend: &str, lane: Lane, most: u32) -> Result<u32, StoreError> {
         let backend = backend.to_owned();
-        self.queue(move |session| lane::waiting(session, &backend, lane)).await
+        self.queue(move |session| lane::waiting(session, &backend, lane, most)).await
     }
 
     /// Makes the rows of a lane due that wait because of failed attempts: `backend` answers again. If there are many, in

@@ -46,6 +46,7 @@ pub use outbox::claim::{Claim, ClaimOrder, Claimed};
 pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RetryCursor, RowCommand};
 pub use outbox::group_commands::{GroupKind, RowGroup};
 pub use outbox::import::{ImportPart, ImportedPart};
+pub use outbox::lane::MOST_COUNTED;
 pub use outbox::rows::RowState;
 pub use read::{
     AttemptRecord, BackendStatus, DeadRow, DeployedNames, DeploymentContext, DeploymentFilter,

@@ -121,6 +121,8 @@ async fn a_retry_of_waiting_rows_counts_those_of_all_parts() {
     }
     assert_eq!(waiting, [0, 0, 0, 0, 0, 7, 0], "two lanes without rows, and three parts of the third");
     assert_eq!(due_at(&store).await[..6], [now; 6]);
+    let most = store.waiting("metrics", Lane::Main, 5).await;
+    assert_eq!((most, store.waiting("metrics", Lane::Main, 8).await), (Ok(5), Ok(7)));
     assert_eq!(store.lane_health("metrics", Lane::Main).await.unwrap().not_before, Some(now));
 }
 
