@@ -90,12 +90,6 @@ impl Server {
         Arc::clone(&self.unclear_commits)
     }
 
-    /// `true` if another replica may have decided since the last turn of this one. What was kept in memory has to be read
-    /// again. The intake keeps nothing in memory.
-    pub(in crate::store::engine) const fn others_decided(&self) -> bool {
-        self.turns.others_decided()
-    }
-
     /// Number of sessions that were made since the last call, after earlier ones were lost.
     pub(in crate::store::engine) fn reconnects(&mut self) -> u64 {
         let Db::Postgres(db) = &self.db else { return 0 };
@@ -166,12 +160,8 @@ impl Server {
             }
             Ok(())
         });
-        match &committed {
-            Ok(()) => self.turns.committed(),
-            Err(error) if error.is_unknown() => {
-                self.unclear_commits.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(_) => {}
+        if committed.as_ref().is_err_and(Error::is_unknown) {
+            self.unclear_commits.fetch_add(1, Ordering::Relaxed);
         }
         committed
     }
