@@ -16,12 +16,23 @@ struct LineCount {
     held_back: u64,
 }
 
+impl LineCount {
+    fn is_open(&self, now: Instant) -> bool {
+        self.last_at.is_none_or(|last_at| now.saturating_duration_since(last_at) >= EVERY)
+    }
+}
+
 impl LogLimit {
+    /// `true` if a line may be written now.
+    pub(crate) fn is_open(&self, now: Instant) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_open(now)
+    }
+
     /// Number of lines held back since the last written one. `None` if no line may be written now.
     pub(crate) fn pass(&self, now: Instant) -> Option<u64> {
         // A poisoned lock is no problem: the two plain values are valid at every moment.
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.last_at.is_some_and(|last_at| now.saturating_duration_since(last_at) < EVERY) {
+        if !lines.is_open(now) {
             lines.held_back += 1;
             return None;
         }
@@ -37,7 +48,12 @@ mod tests {
     #[test]
     fn one_line_a_minute_says_how_many_were_held_back() {
         let (limit, start) = (LogLimit::default(), Instant::now());
-        let after = |seconds| limit.pass(start + Duration::from_secs(seconds));
+        let after = |seconds| {
+            let now = start + Duration::from_secs(seconds);
+            let (is_open, passed) = (limit.is_open(now), limit.pass(now));
+            assert_eq!(is_open, passed.is_some());
+            passed
+        };
         assert_eq!(
             [after(0), after(1), after(59), after(60), after(61)],
             [Some(0), None, None, Some(2), None]

@@ -13,7 +13,9 @@ use super::table::{print_err, print_out};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::sources;
-use crate::store::{CommandCursor, CommandOutcome, CommandTotals, OutboxFilter, Reader, RowCommand};
+use crate::store::{
+    CommandCursor, CommandOutcome, CommandTotals, MOST_COUNTED, OutboxFilter, Reader, RetryCursor, RowCommand,
+};
 use crate::{OfflineStore, catalog};
 
 /// Rows that a command applies to.
@@ -87,7 +89,8 @@ fn print_total(command: RowCommand, CommandTotals { done, outdated, waiting }: C
     let tried = match waiting {
         0 => String::new(),
         1 => "; 1 waiting row is tried now".to_owned(),
-        n => format!("; {n} waiting rows are tried now"),
+        n if n < u64::from(MOST_COUNTED) => format!("; {n} waiting rows are tried now"),
+        n => format!("; {n} or more waiting rows are tried now"),
     };
     print_out(format_args!("{} {result}{left}{tried}", dead_rows(done)));
 }
@@ -191,9 +194,12 @@ async fn all_directly(
     let (mut total, mut after, now) =
         (CommandTotals::default(), Some(CommandCursor::default()), SystemClock.now());
     // This comes first because it counts the waiting rows: the loop makes dead rows wait, too.
-    if command == RowCommand::Retry {
-        total +=
-            direct.store().request_retry(which.backend.clone(), now).await.map_err(anyhow::Error::from)?;
+    let mut waiting = (command == RowCommand::Retry).then(RetryCursor::default);
+    while let Some(last) = waiting {
+        let some = direct.store().request_retry_of_some(which.backend.clone(), last, now);
+        let (part, next) = some.await.map_err(anyhow::Error::from)?;
+        total += part;
+        waiting = next;
     }
     while let Some(last) = after {
         let some = direct.store().apply_command_to_some(which.backend.clone(), command, last, now);

@@ -110,10 +110,12 @@ impl RunningForwarder {
         {
             self.log.store_trouble("waiting rows could not be released: each waits until it is due", &error);
         }
-        let health = lane.with(|state| state.health().clone());
-        if health.state != BackendState::Delivering {
-            let waiting = self.store.waiting(name, lane.lane).await.ok();
-            self.log.log_down(lane.lane, &health, waiting, self.clock.now());
+        let (health, now) = (lane.with(|state| state.health().clone()), self.clock.now());
+        if health.state != BackendState::Delivering
+            && let Some(most) = self.log.rows_to_count(lane.lane, &health, now)
+        {
+            let waiting = self.store.waiting(name, lane.lane, most).await.ok();
+            self.log.log_down(lane.lane, &health, waiting, now);
         }
     }
 }

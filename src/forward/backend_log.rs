@@ -13,7 +13,7 @@ use crate::domain::forwarding::Subject;
 use crate::domain::lane::{BackendState, Lane, LaneHealth};
 use crate::domain::timestamp::Timestamp;
 use crate::log_limit::LogLimit;
-use crate::store::{AttemptOutcome, Claimed};
+use crate::store::{AttemptOutcome, Claimed, MOST_COUNTED};
 
 /// Time after which a recovery is logged even if rows still wait.
 const LONGEST_CATCHING_UP: Duration = Duration::from_mins(1);
@@ -167,14 +167,22 @@ impl BackendLog {
         *lock(&self.of(lane).catching_up) = Some(catching_up).filter(|_| to == BackendState::Delivering);
     }
 
+    /// Largest number of waiting rows that [`Self::log_down`] needs to know. `None` if it would log nothing now, so that
+    /// nobody has to count them.
+    pub(super) fn rows_to_count(&self, lane: Lane, health: &LaneHealth, now: Timestamp) -> Option<u32> {
+        let may_log = self.of(lane).down[health.state as usize].is_open(Instant::now());
+        // Then only a row that waits alone is logged.
+        may_log.then_some(if may_be_over(health, now) { 2 } else { MOST_COUNTED })
+    }
+
     /// Logs that the backend is down, how many rows wait, and when the next probe is sent: at most one line a minute
     /// for each state. Nothing is logged while the next probe follows within [`SHORTEST_WAIT_LOGGED`], because the
     /// backend may answer it. A row that waits alone is logged at once, because no other row follows as a probe.
-    pub(super) fn log_down(&self, lane: Lane, health: &LaneHealth, waiting: Option<i64>, now: Timestamp) {
-        let (of, answered_at) = (self.of(lane), health.answered_at.unwrap_or(now));
-        let is_at_hand = |then: Timestamp| then.duration_since(answered_at) < SHORTEST_WAIT_LOGGED;
-        let may_be_over = health.not_before.is_some_and(is_at_hand) && waiting != Some(1);
-        if may_be_over || of.down[health.state as usize].pass(Instant::now()).is_none() {
+    pub(super) fn log_down(&self, lane: Lane, health: &LaneHealth, waiting: Option<u32>, now: Timestamp) {
+        let (of, waits_alone) = (self.of(lane), waiting == Some(1));
+        if (may_be_over(health, now) && !waits_alone)
+            || of.down[health.state as usize].pass(Instant::now()).is_none()
+        {
             return;
         }
         of.is_logged_as_down.store(true, Ordering::Relaxed);
@@ -186,7 +194,11 @@ impl BackendLog {
         let lasts = health.since.map_or(Duration::ZERO, |since| now.duration_since(since));
         let since =
             if lasts < Duration::from_secs(1) { String::new() } else { format!(" for {}", words(lasts)) };
-        let waiting = waiting.map(|waiting| format!(", {waiting} waiting")).unwrap_or_default();
+        let waiting = waiting.map(|waiting| match waiting {
+            MOST_COUNTED => format!(", {waiting} or more waiting"),
+            _ => format!(", {waiting} waiting"),
+        });
+        let waiting = waiting.unwrap_or_default();
         let text = format!(
             "{}: {}{since}{waiting}{next}{}",
             self.name(lane),
@@ -238,6 +250,12 @@ impl BackendLog {
     }
 }
 
+/// `true` if the next probe is at hand, which the backend may answer.
+fn may_be_over(health: &LaneHealth, now: Timestamp) -> bool {
+    let answered_at = health.answered_at.unwrap_or(now);
+    health.not_before.is_some_and(|then| then.duration_since(answered_at) < SHORTEST_WAIT_LOGGED)
+}
+
 /// What the operator can do about a backend in this state whose last answer had this status, with its leading full
 /// stop.
 const fn remedy(state: BackendState, status: Option<u16>) -> &'static str {
@@ -285,5 +303,26 @@ mod tests {
         let texts: Vec<String> =
             [0, 30, 119, 720, 7_200, 200_000].map(|seconds| words(Duration::from_secs(seconds))).into();
         assert_eq!(texts, ["0 s", "30 s", "119 s", "12 min", "2 h", "2 days"]);
+    }
+
+    #[test]
+    fn waiting_rows_are_counted_only_for_a_line_that_may_be_written() {
+        let (log, now) = (BackendLog::new("metrics"), Timestamp::from_nanos(0));
+        let down = |state, wait| LaneHealth {
+            state,
+            answered_at: Some(now),
+            not_before: Some(now.saturating_add(Duration::from_secs(wait))),
+            ..LaneHealth::default()
+        };
+        let (soon, later) = (down(BackendState::Unreachable, 1), down(BackendState::Unreachable, 5));
+        let count = |health: &LaneHealth| log.rows_to_count(Lane::Main, health, now);
+        // Nothing is logged while two rows wait for a probe that is at hand.
+        log.log_down(Lane::Main, &soon, count(&soon), now);
+        assert_eq!((count(&soon), count(&later)), (Some(2), Some(MOST_COUNTED)));
+        log.log_down(Lane::Main, &later, Some(3), now);
+        assert_eq!((count(&soon), count(&later)), (None, None));
+        let other_line = down(BackendState::Refusing, 60);
+        assert_eq!(count(&other_line), Some(MOST_COUNTED));
+        assert_eq!(log.rows_to_count(Lane::ApplicationKey, &later, now), Some(MOST_COUNTED));
     }
 }

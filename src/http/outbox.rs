@@ -15,8 +15,8 @@ use crate::clock::Clock;
 use crate::domain::forwarding::BackendEntry;
 use crate::domain::name::named;
 use crate::store::{
-    CommandCursor, CommandOutcome, CommandTotals, OutboxFilter, OutboxPage, RowCommand, RowState, Store,
-    StoreError,
+    CommandCursor, CommandOutcome, CommandTotals, OutboxFilter, OutboxPage, RetryCursor, RowCommand,
+    RowState, Store, StoreError,
 };
 
 /// Parts for listing and changing rows of the outbox.
@@ -157,8 +157,11 @@ impl Outbox {
         let (mut total, mut after, now) =
             (CommandTotals::default(), Some(CommandCursor::default()), self.clock.now());
         // This comes first because it counts the waiting rows: the loop makes dead rows wait, too.
-        if command == RowCommand::Retry {
-            total += in_time(self.store.request_retry(backend.clone(), now)).await?;
+        let mut waiting = (command == RowCommand::Retry).then(RetryCursor::default);
+        while let Some(last) = waiting {
+            let (part, next) = in_time(self.store.request_retry_of_some(backend.clone(), last, now)).await?;
+            total += part;
+            waiting = next;
         }
         while let Some(last) = after {
             let (part, next) =

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::outbox::attempts::{self, AttemptOutcome, EndedAttempt};
 use super::outbox::claim::{self, Claim, ClaimOrder};
-use super::outbox::commands::{self, CommandCursor, CommandOutcome, CommandTotals, RowCommand};
+use super::outbox::commands::{self, CommandCursor, CommandOutcome, CommandTotals, RetryCursor, RowCommand};
 use super::outbox::group_commands::{self, RowGroup};
 use super::outbox::{lane, reconcile, tell};
 use super::{RetryRequests, Store, StoreError};
@@ -75,20 +75,27 @@ impl Store {
         self.queue(move |session| lane::load(session, &backend, lane)).await
     }
 
-    /// The number of rows that wait in a lane of `backend`.
-    pub async fn waiting(&self, backend: &str, lane: Lane) -> Result<i64, StoreError> {
+    /// The number of rows that wait in a lane of `backend`, or `most` if there are more.
+    pub async fn waiting(&self, backend: &str, lane: Lane, most: u32) -> Result<u32, StoreError> {
         let backend = backend.to_owned();
-        self.queue(move |session| lane::waiting(session, &backend, lane)).await
+        self.queue(move |session| lane::waiting(session, &backend, lane, most)).await
     }
 
-    /// Makes the rows of a lane due that wait because of failed attempts: `backend` answers again.
+    /// Makes the rows of a lane due that wait because of failed attempts: `backend` answers again. If there are many, in
+    /// parts, so that webhooks are answered in between.
     pub async fn release(&self, backend: &str, lane: Lane, now: Timestamp) -> Result<(), StoreError> {
-        let backend = backend.to_owned();
-        self.queue(move |session| lane::release(session, &backend, (lane, false), now).map(drop)).await
+        loop {
+            let backend = backend.to_owned();
+            let part =
+                self.queue(move |session| lane::release(session, &backend, (lane, false), now)).await?;
+            if part < lane::RELEASED_AT_A_TIME as usize {
+                return Ok(());
+            }
+        }
     }
 
     /// If marks are newly switched on for `backend`, reconciles a part of the marks that it has: those of deployments
-    /// after the row `after`. Returns the row of the last deployment; `None` if these were all.
+    /// after the row `after`. Returns the row of the last deployment that was looked at; `None` if these were all.
     pub async fn reconcile_marks(
         &self,
         backend: &str,
@@ -155,13 +162,17 @@ impl Store {
         self.queue(move |session| group_commands::apply_to_group(session, &group, command, after, now)).await
     }
 
-    /// Retries at once the rows of one backend, or of all, that wait because of failed attempts. Returns their number.
-    pub async fn request_retry(
+    /// Retries at once some of the rows of one backend, or of all, that wait because of failed attempts. Returns their
+    /// number, and the place to continue after; `None` if there are no more. One part at a time, so that webhooks are
+    /// answered in between.
+    pub async fn request_retry_of_some(
         &self,
         backend: Option<String>,
+        after: RetryCursor,
         now: Timestamp,
-    ) -> Result<CommandTotals, StoreError> {
-        self.queue(move |session| commands::request_retry_of_all(session, backend.as_deref(), now)).await
+    ) -> Result<(CommandTotals, Option<RetryCursor>), StoreError> {
+        self.queue(move |session| commands::request_retry_of_some(session, backend.as_deref(), &after, now))
+            .await
     }
 
     /// Tells backends again what ended at a time or later: one step. Webhooks are answered between the steps.

@@ -43,9 +43,10 @@ pub use facts::record::Recorded;
 pub use outbox::attempts::AttemptOutcome;
 pub use outbox::backfill::{BackfillPart, Backfilled};
 pub use outbox::claim::{Claim, ClaimOrder, Claimed};
-pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RowCommand};
+pub use outbox::commands::{CommandCursor, CommandOutcome, CommandTotals, RetryCursor, RowCommand};
 pub use outbox::group_commands::{GroupKind, RowGroup};
 pub use outbox::import::{ImportPart, ImportedPart};
+pub use outbox::lane::MOST_COUNTED;
 pub use outbox::rows::RowState;
 pub use read::{
     AttemptRecord, BackendStatus, DeadRow, DeployedNames, DeploymentContext, DeploymentFilter,
@@ -80,7 +81,7 @@ use engine::session::Session;
 use engine::settings::CurrentSettings;
 use engine::writer::Writer;
 use engine::writer_end::WriterEnd;
-use facts::{event, quarantine, record, related_changes};
+use facts::{quarantine, record, related_changes, retention};
 use outbox::{backfill, import, reconcile};
 pub use pending::WriteFuture;
 use pending::{NewJob, Pending, Work};
@@ -316,7 +317,7 @@ impl Store {
     /// Removes some of the raw bodies received before `before`. Returns their number, or 0 if no such body is left.
     /// Webhooks are stored first.
     pub async fn forget_bodies(&self, before: Timestamp) -> Result<usize, StoreError> {
-        let forget = move |session: &mut Session<'_>| event::forget_bodies(session, before);
+        let forget = move |session: &mut Session<'_>| retention::forget_bodies(session, before);
         self.send(Pending::boxed(WriteKind::Background, forget)).await
     }
 

@@ -2,6 +2,7 @@
 
 mod history;
 mod killed;
+mod merges;
 mod no_statistics;
 mod running;
 mod stopped;

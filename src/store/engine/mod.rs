@@ -16,6 +16,7 @@ pub(super) mod health;
 pub(super) mod hooks;
 pub(super) mod job;
 pub(super) mod json;
+pub(super) mod merge_targets;
 pub(super) mod open_error;
 pub(super) mod open_store;
 pub(super) mod postgres;

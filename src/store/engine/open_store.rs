@@ -95,14 +95,6 @@ impl OpenStore {
         }
     }
 
-    /// `true` if others have written since the last transaction. What was kept in memory has to be read again.
-    pub(super) const fn others_wrote(&self) -> bool {
-        match self {
-            Self::Sqlite(_) => false,
-            Self::Postgres(server) => server.others_decided(),
-        }
-    }
-
     /// The epoch of the claims of this process. `of_process`: the number of processes that have opened a file.
     pub(super) fn epoch(&self, of_process: i64) -> Epoch {
         match self {

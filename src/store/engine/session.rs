@@ -1,8 +1,9 @@
 //! The open transaction, and its changes, which are handled at its end and after its commit.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::backlog::Unfolded;
+use super::merge_targets::MergeTargets;
 use super::postgres::lease;
 use super::postgres::replica::{self, Generation};
 use super::progress::{self, WRITTEN_AT};
@@ -19,9 +20,7 @@ pub(in crate::store) struct Session<'a> {
     pub(in crate::store) settings: &'a Settings,
     /// Epoch of the claims of this process.
     pub(super) epoch: Epoch,
-    /// Keys of all failures that an incident was ever merged into, and perhaps a few more. For a failure that is not in
-    /// the set (nearly all), no query for merges is needed.
-    pub(in crate::store) merge_targets: &'a mut HashSet<i64>,
+    pub(in crate::store) merge_targets: &'a mut MergeTargets,
     pub(in crate::store) changes: Changes,
 }
 

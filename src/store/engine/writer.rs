@@ -20,6 +20,7 @@ use super::folding::{self, Folding};
 use super::health::Health;
 use super::hooks::Hooks;
 use super::job::{Durability, Job, Message, NotCommitted, WriteKind, WriterState};
+use super::merge_targets::MergeTargets;
 use super::open_store::OpenStore;
 use super::postponed::Postponed;
 use super::repeats::Repeats;
@@ -53,7 +54,7 @@ pub(in crate::store) struct Writer {
     /// Epoch of this process: counts the processes that have opened the store for writing.
     epoch: i64,
     folding: Folding,
-    merge_targets: HashSet<i64>,
+    merge_targets: MergeTargets,
     /// Time of the last large group of events. `None` if there is no rush.
     rushed_at: Option<Instant>,
     /// `true` while a later start of the program, with another version or configuration, decides.
@@ -76,6 +77,10 @@ impl Writer {
         change_channels: ChangeChannels,
         health: Health,
     ) -> Self {
+        let merge_targets = match folding {
+            Folding::Own(_) => MergeTargets::Known(HashSet::new()),
+            Folding::Shared { .. } | Folding::Elsewhere(_) => MergeTargets::InTable,
+        };
         Self {
             store,
             health,
@@ -88,7 +93,7 @@ impl Writer {
             hooks,
             epoch: 0,
             folding,
-            merge_targets: HashSet::new(),
+            merge_targets,
             rushed_at: None,
             has_stepped_back: false,
             repeats: None,
@@ -347,9 +352,6 @@ impl Writer {
         work: impl FnOnce(&mut Session<'_>, &Queue) -> sql::Result<T>,
     ) -> sql::Result<(T, Changes)> {
         self.store.begin(durability, &self.settings)?;
-        if self.store.others_wrote() {
-            self.merge_targets = (self.hooks.merge_targets)(self.store.db())?;
-        }
         let mut session = Session {
             db: self.store.db(),
             settings: &self.settings,

@@ -3,9 +3,6 @@
 use super::delivery::Delivery;
 use crate::domain::event::Heading;
 use crate::domain::source_name::SourceName;
-use crate::domain::timestamp::Timestamp;
-use crate::store::engine::folding::folded_up_to;
-use crate::store::engine::progress::{self, FORGOTTEN_UP_TO};
 use crate::store::engine::session::Session;
 use crate::store::engine::sql::{self, params};
 
@@ -67,33 +64,4 @@ pub(in crate::store) fn count_duplicate(
     }
     session.run(COUNT, params![source, event_id])?;
     Ok(true)
-}
-
-/// Number of bodies that are removed at a time, so that nobody waits long for the writer.
-const FORGOTTEN_AT_A_TIME: i64 = 50;
-
-/// Removes bodies received before `before`, oldest first, and quarantine rows of that age. The events themselves stay.
-/// Returns the number of removed bodies of events.
-pub(in crate::store) fn forget_bodies(session: &Session<'_>, before: Timestamp) -> sql::Result<usize> {
-    // Rows are in order of arrival, so the search begins after the last removed body. Unfolded events still need their
-    // bodies.
-    const OLDEST: &str =
-        "SELECT id, received_at_ns FROM event WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
-    const FORGET: &str = "UPDATE event SET body = NULL WHERE id = ?1";
-    const QUARANTINE: &str = "DELETE FROM quarantine WHERE received_at_ns < ?1";
-    let forgotten_up_to = progress::get(session.db(), FORGOTTEN_UP_TO)?;
-    let folded_up_to = folded_up_to(session.db())?;
-    let oldest: Vec<(i64, i64)> =
-        session.db().all(OLDEST, params![forgotten_up_to, folded_up_to, FORGOTTEN_AT_A_TIME], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-    let old = oldest.iter().take_while(|(_, received_at_ns)| *received_at_ns < before.as_nanos());
-    let mut forgotten = 0;
-    for (id, _) in old {
-        session.run(FORGET, params![id])?;
-        progress::set(session.db(), FORGOTTEN_UP_TO, *id)?;
-        forgotten += 1;
-    }
-    session.run(QUARANTINE, params![before.as_nanos()])?;
-    Ok(forgotten)
 }

@@ -6,4 +6,5 @@ pub(super) mod event;
 pub(super) mod quarantine;
 pub(super) mod record;
 pub(super) mod related_changes;
+pub(super) mod retention;
 pub(super) mod subject_key;

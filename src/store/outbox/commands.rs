@@ -154,22 +154,39 @@ pub(in crate::store) fn apply_to_some(
     Ok((total, rows.last().cloned()))
 }
 
-/// Retries the waiting rows of a backend, or of all, at once: those that wait because of failed attempts, and those
-/// that wait for a probe. Returns their number.
-pub(in crate::store) fn request_retry_of_all(
+/// Progress of a retry of the rows that wait.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RetryCursor {
+    /// Backend and credential of the last lane whose rows are all retried.
+    after: (String, String),
+    /// Number of rows of the next lane that were made due.
+    released: u64,
+}
+
+/// Retries some of the waiting rows of a backend, or of all, at once: those that wait because of failed attempts, and
+/// those that wait for a probe. Returns their number, and the place to continue after; `None` if there are no more.
+pub(in crate::store) fn request_retry_of_some(
     session: &mut Session<'_>,
     backend: Option<&str>,
+    cursor: &RetryCursor,
     now: Timestamp,
-) -> sql::Result<CommandTotals> {
-    const LANES: &str = "SELECT backend, lane FROM lane WHERE CAST(?1 AS TEXT) IS NULL OR backend = ?1";
-    let lanes: Vec<(String, String)> =
-        session.db().all(LANES, params![backend], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut waiting = 0;
-    for (backend, word) in lanes {
-        let lane = Lane::parse(&word).ok_or_else(|| unknown_word(1, &word))?;
-        let released = lane::release(session, &backend, (lane, true), now)?;
-        waiting += u64::from(lane::held_back(session, &backend, lane, now)?).max(released as u64);
-        lane::request_retry(session, &backend, now)?;
+) -> sql::Result<(CommandTotals, Option<RetryCursor>)> {
+    const NEXT: &str = "SELECT backend, lane FROM lane WHERE (backend, lane) > (?1, ?2)
+        AND (CAST(?3 AS TEXT) IS NULL OR backend = ?3) ORDER BY backend, lane LIMIT 1";
+    let (last_backend, last_lane) = &cursor.after;
+    let next: Option<(String, String)> =
+        session
+            .db()
+            .one(NEXT, params![last_backend, last_lane, backend], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Some((backend, word)) = next else { return Ok((CommandTotals::default(), None)) };
+    let lane = Lane::parse(&word).ok_or_else(|| unknown_word(1, &word))?;
+    let part = lane::release(session, &backend, (lane, true), now)?;
+    let released = cursor.released + part as u64;
+    if part == lane::RELEASED_AT_A_TIME as usize {
+        return Ok((CommandTotals::default(), Some(RetryCursor { released, ..cursor.clone() })));
     }
-    Ok(CommandTotals { waiting, ..CommandTotals::default() })
+    let waiting = u64::from(lane::held_back(session, &backend, lane, now)?).max(released);
+    lane::request_retry(session, &backend, now)?;
+    let next = RetryCursor { after: (backend, word), released: 0 };
+    Ok((CommandTotals { waiting, ..CommandTotals::default() }, Some(next)))
 }

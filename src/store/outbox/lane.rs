@@ -80,36 +80,55 @@ pub(in crate::store) fn request_retry(
     Ok(())
 }
 
-/// Makes the rows of a lane due that wait because of failed attempts, and returns their number. Rows without an attempt
-/// wait for another reason. Suspect rows go on waiting, unless `also_suspect` is set for a person who retries them.
+/// Number of rows that are released in one transaction, so that nobody waits long for the writer.
+pub(in crate::store) const RELEASED_AT_A_TIME: u32 = if cfg!(test) { 2 } else { 1_000 };
+
+/// Makes the next rows of a lane due that wait because of failed attempts, and returns their number: less than
+/// [`RELEASED_AT_A_TIME`] if these were all. Rows without an attempt wait for another reason. Suspect rows go on waiting,
+/// unless `also_suspect` is set for a person who retries them.
 pub(in crate::store) fn release(
     session: &mut Session<'_>,
     backend: &str,
     (lane, also_suspect): (Lane, bool),
     now: Timestamp,
 ) -> sql::Result<usize> {
-    const SQL: &str = "UPDATE outbox SET due_at_ns = ?3
-        WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3 AND attempts + refusals > 0 AND suspect <= ?4";
-    let released = session.run(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect])?;
+    const SQL: &str = "UPDATE outbox SET due_at_ns = ?3 WHERE id IN (SELECT id FROM outbox
+        WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3 AND attempts + refusals > 0 AND suspect <= ?4
+        ORDER BY due_at_ns LIMIT ?5)";
+    let released = session
+        .run(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect, RELEASED_AT_A_TIME])?;
     session.changes.outbox_changed |= released > 0;
     Ok(released)
 }
 
-/// Number of rows of a lane that are due, and wait because only probes are sent.
+/// Largest number of waiting rows that are counted in a transaction, so that nobody waits long for the writer. If a count
+/// has this value, there may be more. They are counted in the order of the index, so that PostgreSQL does not read it as a
+/// whole.
+pub const MOST_COUNTED: u32 = if cfg!(test) { 8 } else { 10_000 };
+
+/// Number of rows of a lane that are due, and wait because only probes are sent. At most [`MOST_COUNTED`].
 pub(in crate::store) fn held_back(
     session: &Session<'_>,
     backend: &str,
     lane: Lane,
     now: Timestamp,
 ) -> sql::Result<u32> {
-    const SQL: &str = "SELECT count(*) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns <= ?3
-        AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = ?1 AND lane.lane = ?2 AND not_before_ns IS NOT NULL)";
-    session.db().only(SQL, params![backend, lane.as_str(), now.as_nanos()], |row| row.get(0))
+    const SQL: &str = "SELECT count(*) FROM (
+        SELECT id FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns <= ?3
+        AND EXISTS (SELECT 1 FROM lane WHERE lane.backend = ?1 AND lane.lane = ?2 AND not_before_ns IS NOT NULL)
+        ORDER BY due_at_ns LIMIT ?4) due";
+    session.db().only(SQL, params![backend, lane.as_str(), now.as_nanos(), MOST_COUNTED], |row| row.get(0))
 }
 
-/// The number of rows that wait in a lane.
-pub(in crate::store) fn waiting(session: &Session<'_>, backend: &str, lane: Lane) -> sql::Result<i64> {
-    const SQL: &str =
-        "SELECT count(*) FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL";
-    session.db().only(SQL, params![backend, lane.as_str()], |row| row.get(0))
+/// The number of rows that wait in a lane, or `most` if there are more.
+pub(in crate::store) fn waiting(
+    session: &Session<'_>,
+    backend: &str,
+    lane: Lane,
+    most: u32,
+) -> sql::Result<u32> {
+    const SQL: &str = "SELECT count(*) FROM (
+        SELECT id FROM outbox WHERE backend = ?1 AND lane = ?2 AND due_at_ns IS NOT NULL
+        ORDER BY due_at_ns LIMIT ?3) waiting";
+    session.db().only(SQL, params![backend, lane.as_str(), most], |row| row.get(0))
 }

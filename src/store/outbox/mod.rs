@@ -15,3 +15,6 @@ pub(super) mod mark_target;
 pub(super) mod reconcile;
 pub(super) mod rows;
 pub(super) mod tell;
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -249,12 +249,14 @@ fn desired_mark(
     Desired { same: request.iter().cloned().chain(before).collect(), request }
 }
 
-/// Number of deployments that are handled in one transaction, so that nobody waits long for the writer.
-const AT_A_TIME: u32 = 200;
+/// Number of marks that are reconciled in one transaction, so that nobody waits long for the writer.
+const AT_A_TIME: usize = if cfg!(test) { 2 } else { 200 };
+/// Number of deployments that are looked at for them.
+const LOOKED_AT: u32 = if cfg!(test) { 3 } else { 1_000 };
 
 /// If marks are newly switched on for a backend, reconciles a part of the marks that it has: those of deployments after
 /// the row `after`. They may have changed while marks were switched off. Past deployments without a mark are not
-/// marked. Returns the row of the last deployment; `None` if these were all.
+/// marked. Returns the row of the last deployment that was looked at; `None` if these were all.
 pub(in crate::store) fn known_marks(
     session: &mut Session<'_>,
     backend: &str,
@@ -262,20 +264,31 @@ pub(in crate::store) fn known_marks(
     now: Timestamp,
 ) -> sql::Result<Option<i64>> {
     const IS_DONE: &str = "SELECT EXISTS (SELECT 1 FROM marked_backend WHERE backend = ?1)";
-    const KNOWN: &str = "SELECT DISTINCT deployment FROM outbox WHERE backend = ?1 AND topic = 'mark'
-        AND state <> 'superseded' AND deployment > ?2 ORDER BY deployment LIMIT ?3";
+    // Rows of the outbox are found by their deployment. What `IS TRUE` is for is said at `Revisions`.
+    const NEXT: &str = "SELECT id, EXISTS (SELECT 1 FROM outbox WHERE deployment = d.id
+            AND (backend = ?1 AND topic = 'mark' AND state <> 'superseded') IS TRUE)
+        FROM stored_deployment d WHERE id > ?2 ORDER BY id LIMIT ?3";
     const DONE: &str = "INSERT INTO marked_backend VALUES (?1) ON CONFLICT DO NOTHING";
     if session.db().only(IS_DONE, params![backend], |row| row.get(0))? {
         return Ok(None);
     }
-    let known: Vec<i64> = session.db().all(KNOWN, params![backend, after, AT_A_TIME], |row| row.get(0))?;
-    for deployment in &known {
-        session.changes.touch_mark(Some(*deployment), now);
+    let next: Vec<(i64, bool)> =
+        session.db().all(NEXT, params![backend, after, LOOKED_AT], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (mut last, mut known) = (None, 0);
+    for (deployment, has_mark) in next {
+        last = Some(deployment);
+        if has_mark {
+            session.changes.touch_mark(Some(deployment), now);
+            known += 1;
+        }
+        if known == AT_A_TIME {
+            break;
+        }
     }
-    if known.is_empty() {
+    if last.is_none() {
         session.run(DONE, params![backend])?;
     }
-    Ok(known.last().copied())
+    Ok(last)
 }
 
 /// Removes the backends without marks from `marked_backend`. If marks are switched on again later, [`known_marks`]

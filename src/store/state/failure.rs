@@ -152,7 +152,7 @@ impl FailureRow {
         };
         let id = self.write(session, evaluated.as_ref(), links)?;
         failed_deployments::note(session, [self.cause, links.and_then(|links| links.cause)])?;
-        session.merge_targets.extend(self.facts.target().as_ref().map(failure_key));
+        session.merge_targets.add(self.facts.target().as_ref().map(failure_key));
         let names = evaluated.as_ref().filter(|evaluated| evaluated.details.names_deployment());
         if self.id.is_some() || names.is_some() {
             remember_names(session, id, names)?;

@@ -110,7 +110,7 @@ fn fold_incidents(session: &mut Session<'_>, mut events: Vec<EventToFold>) -> sq
         let stored = member.row.id;
         let row = match member.add_events(received) {
             None => stored,
-            Some(changed) if changed.stands_alone(session) => Some(changed.save(session)?),
+            Some(changed) if changed.stands_alone(session)? => Some(changed.save(session)?),
             Some(changed) => {
                 connected.insert(changed);
                 None

@@ -53,11 +53,15 @@ pub(in crate::store) struct ChangedMember {
 
 impl ChangedMember {
     /// `true` if no merge connects it with another, now or before.
-    pub(in crate::store) fn stands_alone(&self, session: &Session<'_>) -> bool {
+    pub(in crate::store) fn stands_alone(&self, session: &Session<'_>) -> sql::Result<bool> {
+        const IS_TARGET: &str = "SELECT EXISTS (SELECT 1 FROM failure WHERE merged_into_key = ?1)";
         let Member { row, history, .. } = &self.member;
-        self.merged_before.is_none()
-            && history.merge().is_none()
-            && !session.merge_targets.contains(&failure_key(&row.failure_id))
+        if self.merged_before.is_some() || history.merge().is_some() {
+            return Ok(false);
+        }
+        let key = failure_key(&row.failure_id);
+        let is_in_table = || session.db().only(IS_TARGET, params![key], |row| row.get(0));
+        session.merge_targets.contains(key, is_in_table).map(|is_target: bool| !is_target)
     }
 
     /// Saves an incident that no merge connects with another. Returns its row.

@@ -49,7 +49,7 @@ async fn a_history_gives_the_same_failures_through_any_number_of_replicas() {
     }
 }
 
-fn of_a_daemon() -> pagerduty_dora::store::Settings {
+pub(super) fn of_a_daemon() -> pagerduty_dora::store::Settings {
     pagerduty_dora::store::Settings {
         fingerprint: Some("5eed".into()),
         is_daemon: true,

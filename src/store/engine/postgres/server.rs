@@ -45,6 +45,8 @@ pub(in crate::store) struct Server {
     replica: Option<Arc<Replica>>,
     turns: Turns,
     statistics: Statistics,
+    /// `true` if the last transaction was committed.
+    is_committed: bool,
     /// Number of sessions that the observer knows of.
     sessions: u64,
     /// Time of the last sign of life.
@@ -69,6 +71,7 @@ impl Server {
             replica: replica.clone(),
             turns: Turns::new(),
             statistics: Statistics::default(),
+            is_committed: false,
             sessions: 1,
             beat_at: None,
             unclear_commits: Arc::clone(&unclear_commits),
@@ -90,12 +93,6 @@ impl Server {
         Arc::clone(&self.unclear_commits)
     }
 
-    /// `true` if another replica may have decided since the last turn of this one. What was kept in memory has to be read
-    /// again. The intake keeps nothing in memory.
-    pub(in crate::store::engine) const fn others_decided(&self) -> bool {
-        self.turns.others_decided()
-    }
-
     /// Number of sessions that were made since the last call, after earlier ones were lost.
     pub(in crate::store::engine) fn reconnects(&mut self) -> u64 {
         let Db::Postgres(db) = &self.db else { return 0 };
@@ -115,6 +112,7 @@ impl Server {
         durability: Durability,
         fingerprint: Option<&str>,
     ) -> Result<()> {
+        self.is_committed = false;
         let db = self.db.postgres()?;
         let needs_standby = self.needs_standby(durability);
         let generation = match (&self.replica, fingerprint) {
@@ -166,12 +164,9 @@ impl Server {
             }
             Ok(())
         });
-        match &committed {
-            Ok(()) => self.turns.committed(),
-            Err(error) if error.is_unknown() => {
-                self.unclear_commits.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(_) => {}
+        self.is_committed = committed.is_ok();
+        if committed.as_ref().is_err_and(Error::is_unknown) {
+            self.unclear_commits.fetch_add(1, Ordering::Relaxed);
         }
         committed
     }
@@ -181,7 +176,7 @@ impl Server {
         let Db::Postgres(db) = &self.db else { return };
         match (self.role, &self.replica) {
             // Not while the server is away: that would only be another wait for it.
-            (Role::Decides, _) if self.turns.is_committed() => self.statistics.keep_up(db),
+            (Role::Decides, _) if self.is_committed => self.statistics.keep_up(db),
             (Role::TakesIn, Some(replica)) if self.beat_at.is_none_or(|at| at.elapsed() >= BEAT_EVERY) => {
                 // An error of the connection shows at the next commit, too. One of this row must not hold up webhooks.
                 if replica.beat(db).is_err() {

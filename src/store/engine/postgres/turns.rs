@@ -21,11 +21,6 @@ pub(super) enum Asks<'a> {
 
 /// The turns of this process.
 pub(super) struct Turns {
-    /// Number of the open turn.
-    open: i64,
-    /// Number of the last turn that was committed, and its session. `None` if a later one was not.
-    committed: Option<(i64, u64)>,
-    others_decided: bool,
     /// The present session, and its beginning.
     session: (u64, Instant),
     /// Session in which a later start was seen.
@@ -34,13 +29,7 @@ pub(super) struct Turns {
 
 impl Turns {
     pub(super) fn new() -> Self {
-        Self {
-            open: 0,
-            committed: None,
-            others_decided: false,
-            session: (0, Instant::now()),
-            later_seen_in: None,
-        }
+        Self { session: (0, Instant::now()), later_seen_in: None }
     }
 
     /// Statements that wait for the turn, and then look for a later start. After that, nothing has to be waited for long.
@@ -85,14 +74,12 @@ impl Turns {
         (number, has_later): (Option<String>, bool),
         session: u64,
     ) -> Result<()> {
-        // Until this turn is committed, nobody knows who has decided last.
-        let last = self.committed.take();
         if self.session.0 != session {
             self.session = (session, Instant::now());
         }
-        let Some(number) = number else {
+        if number.is_none() {
             return Err(stepped_back("a later version has migrated the database"));
-        };
+        }
         if has_later {
             self.later_seen_in = Some(session);
             return Err(stepped_back(match asks {
@@ -112,25 +99,7 @@ impl Turns {
             ));
         }
         self.later_seen_in = None;
-        self.open = number.parse().map_err(|_| Error::damaged(format!("turn {number}")))?;
-        // In another session the database may be another one, which has lost the last turns.
-        self.others_decided = last != Some((self.open - 1, session));
         Ok(())
-    }
-
-    /// Notes that the turn is committed.
-    pub(super) fn committed(&mut self) {
-        self.committed = Some((self.open, self.session.0));
-    }
-
-    /// `true` if the last transaction was committed.
-    pub(super) const fn is_committed(&self) -> bool {
-        self.committed.is_some()
-    }
-
-    /// `true` if another process may have decided since the last turn of this one.
-    pub(super) const fn others_decided(&self) -> bool {
-        self.others_decided
     }
 }
 
@@ -141,28 +110,6 @@ fn stepped_back(reason: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn begin(turns: &mut Turns, number: &str, session: u64) -> bool {
-        turns.begin(Asks::Command(None), (Some(number.to_owned()), false), session).unwrap();
-        turns.others_decided()
-    }
-
-    #[test]
-    fn nobody_else_has_decided_only_if_the_last_turn_was_committed_here_in_the_same_session() {
-        let mut turns = Turns::new();
-        assert!(begin(&mut turns, "5", 1));
-        turns.committed();
-        assert!(!begin(&mut turns, "6", 1));
-        turns.committed();
-        // Rolled back, and another process has taken the same number.
-        assert!(!begin(&mut turns, "7", 1));
-        assert!(begin(&mut turns, "8", 1));
-        turns.committed();
-        // A server that has lost some turns, of which another process has made others.
-        assert!(begin(&mut turns, "9", 2));
-        turns.committed();
-        assert!(begin(&mut turns, "11", 2));
-    }
 
     #[test]
     fn a_later_start_that_was_seen_counts_as_living_for_a_while_after_an_outage() {

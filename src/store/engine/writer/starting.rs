@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Writer;
 use crate::store::engine::job::Durability;
+use crate::store::engine::merge_targets::MergeTargets;
 use crate::store::engine::repeats::LONGEST_PAUSE;
 use crate::store::engine::writer_end::WriterEnd;
 use crate::store::engine::{backlog, folding, progress, sql};
@@ -25,11 +26,11 @@ impl Writer {
                 done => break done?,
             }
         };
-        self.merge_targets = (self.hooks.merge_targets)(self.store.db())?;
         if self.folding.is_shared() {
             // All replicas fold them, one slice after the other, and nobody waits for that here.
             return Ok(());
         }
+        self.merge_targets = MergeTargets::Known((self.hooks.merge_targets)(self.store.db())?);
         let mut after = folding::folded_up_to(self.store.db())?;
         while let Some(left) = (self.hooks.left_over)(self.store.db(), &self.settings, after)? {
             after = left.up_to;

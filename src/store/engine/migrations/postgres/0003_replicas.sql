@@ -4,7 +4,7 @@
 -- the transaction of the one before has ended.
 CREATE TABLE turn (
     id              BIGINT  PRIMARY KEY CHECK (id = 1),
-    number          BIGINT  NOT NULL,   -- of turns so far: a replica that took the last one, too, knows that nobody wrote since
+    number          BIGINT  NOT NULL,   -- of turns so far
     schema          BIGINT  NOT NULL    -- number of the last migration; a replica of an older version gets no turn
 );
 INSERT INTO turn VALUES (1, 0, 3);
