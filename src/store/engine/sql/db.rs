@@ -63,7 +63,7 @@ impl Db {
             Ok(())
         };
         match self {
-            Self::Sqlite(db) => db.each(sql, params, read)?,
+            Self::Sqlite(db) => db.each_with_others(sql, params, read)?,
             Self::Postgres(db) => db.each_of_few(sql, params, read)?,
         }
         Ok(all)

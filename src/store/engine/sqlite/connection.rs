@@ -1,6 +1,7 @@
 //! A connection to a file of SQLite.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::path::Path;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -60,7 +61,7 @@ impl Connection {
         }
     }
 
-    /// Reads all rows.
+    /// Reads all rows. `read` runs no other statement.
     #[inline]
     pub(in crate::store) fn each(
         &self,
@@ -82,6 +83,17 @@ impl Connection {
         };
         self.is_reading.set(false);
         done
+    }
+
+    /// Reads all rows. `read` may run other statements.
+    #[inline]
+    pub(in crate::store) fn each_with_others(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.find(sql, params, |row| read(row).map(|()| None::<Infallible>)).map(drop)
     }
 
     /// Reads rows until `read` returns a value.
