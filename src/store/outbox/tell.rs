@@ -109,7 +109,7 @@ fn touch(session: &mut Session<'_>, part: TellPart, row: i64, now: Timestamp) ->
             let Some(deployment) = of_row(session.db(), row)? else { return Ok(()) };
             // It replaces itself: no link follows from that.
             let replaced = vec![deployment.clone()];
-            let touched = TouchedDeployment { deployment, counts: true, replaced, now };
+            let touched = TouchedDeployment { deployment, counts: true, replaced, is_linked: true, now };
             session.changes.deployments.insert(row, touched);
             session.changes.touch_mark(Some(row), now);
         }
