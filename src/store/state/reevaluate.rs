@@ -31,6 +31,9 @@ use crate::store::engine::time_limit::TimeLimit;
 /// Largest number of failures that are evaluated in one transaction, so that nobody waits long for the writer.
 const AT_A_TIME: u32 = 200;
 
+/// Number of rows of failures that are read for one batch. Old ones come first, and with `since` all of them are left out.
+const READ_AT_A_TIME: i64 = if cfg!(test) { 2 } else { 10_000 };
+
 /// Failures and deployments to reevaluate.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReevaluateSpan {
@@ -187,16 +190,23 @@ type ToEvaluate = (i64, String, FailureContent);
 
 /// The failures of a batch, and the start of the next batch.
 fn rows(db: &Db, span: ReevaluateSpan) -> sql::Result<(Vec<ToEvaluate>, ReevaluatePlace)> {
+    // No index serves a condition `(…) IS TRUE`, so PostgreSQL reads these rows only.
     const SQL: &str = "SELECT id, failure_id, evaluated, details, cause, remediation FROM failure
-        WHERE id > ?1 AND state IS NOT NULL AND started_at_ns >= ?2 ORDER BY id LIMIT ?3";
+        WHERE id > ?1 AND id <= ?2 AND (state IS NOT NULL AND started_at_ns >= ?3) IS TRUE ORDER BY id LIMIT ?4";
+    const LAST: &str = "SELECT max(id) FROM failure";
     let since_ns = span.since.map_or(i64::MIN, Timestamp::as_nanos);
-    let rows = db.all(SQL, params![span.from.after, since_ns, AT_A_TIME], |row| {
+    let after = span.from.after;
+    let up_to = after.saturating_add(READ_AT_A_TIME);
+    let rows = db.all(SQL, params![after, up_to, since_ns, AT_A_TIME], |row| {
         let (failure, details) = (row.get(2)?, row.get(3)?);
         let (cause, remediation) = (row.get(4)?, row.get(5)?);
         Ok((row.get(0)?, row.get(1)?, FailureContent { failure, details, cause, remediation }))
     })?;
     let next = match rows.last() {
         Some(&(last, ..)) if rows.len() == AT_A_TIME as usize => ReevaluatePlace { after: last, ..span.from },
+        _ if db.only(LAST, params![], |row| row.get::<Option<i64>>(0))? > Some(up_to) => {
+            ReevaluatePlace { after: up_to, ..span.from }
+        }
         _ => ReevaluatePlace { part: ReevaluatePart::Deployments, after: 0 },
     };
     Ok((rows, next))

@@ -123,3 +123,22 @@ async fn each_batch_goes_on_after_the_last_subject() {
     assert_eq!(done.iter().map(|batch| batch.changed_deployments.len()).sum::<usize>(), MANY);
     assert_eq!(done.into_iter().flat_map(|batch| batch.changed).collect::<Vec<_>>(), would);
 }
+
+#[tokio::test]
+async fn a_batch_reads_few_of_the_failures_that_are_too_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let (store, policy) = filled(&path).await;
+    let reader = Reader::open(&path).unwrap();
+    // Only the last one.
+    let since = Some(time(&format!("00:1{}", MANY - 1)));
+    let would = batches(since, async |span| reader.would_change(span, &policy, sources::ALL).unwrap()).await;
+    let done = batches(since, async |span| store.reevaluate(span, time("02:00")).await.unwrap()).await;
+    for batches in [would, done] {
+        let looked_at: Vec<_> = batches.iter().map(|batch| batch.looked_at).take(3).collect();
+        assert_eq!(looked_at, [0, 0, 1], "each batch has two rows");
+        let changed: Vec<_> = batches.into_iter().flat_map(|batch| batch.changed).collect();
+        assert_eq!(changed.len(), 1);
+        assert_eq!(changed[0].id, failure(MANY - 1).id);
+    }
+}
