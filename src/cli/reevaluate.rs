@@ -17,6 +17,7 @@ use super::store_reader::reader;
 use super::table::{print_err, print_json, print_out};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::domain::changed_deployment::ChangedDeployments;
 use crate::domain::policy::Policy;
 use crate::domain::timestamp::Timestamp;
 use crate::sources;
@@ -91,17 +92,21 @@ async fn all(
     run_batch: impl AsyncFn(ReevaluateSpan) -> anyhow::Result<ReevaluatedBatch>,
 ) -> anyhow::Result<ReevaluatedBatch> {
     let (mut all, mut span) = (ReevaluatedBatch::default(), ReevaluateSpan { since, ..Default::default() });
+    // A deployment of one batch may change another one, which a later batch changes again.
+    let mut changed_deployments = ChangedDeployments::default();
     loop {
         let batch = run_batch(span).await?;
         all.changed.extend(batch.changed);
         all.looked_at += batch.looked_at;
-        all.changed_deployments.extend(batch.changed_deployments);
+        changed_deployments.extend(batch.changed_deployments);
         all.looked_at_deployments += batch.looked_at_deployments;
         match batch.next {
             Some(next) => span.from = next,
-            None => return Ok(all),
+            None => break,
         }
     }
+    all.changed_deployments = changed_deployments.into();
+    Ok(all)
 }
 
 async fn by_daemon(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::changed_failure::FieldChange;
+use super::changed_failure::{FieldChange, add_changes};
 use super::deployment::Deployment;
 use super::id::DeploymentId;
 
@@ -29,6 +29,27 @@ impl ChangedDeployment {
             (before != after).then(|| FieldChange { field: field.to_owned(), before, after })
         };
         Self { id, changes: fields(after.0, after.1).into_iter().filter_map(change).collect() }
+    }
+}
+
+/// Changes that were made one after the other, by the id of the deployment. Several of one deployment are one.
+#[derive(Debug, Default)]
+pub struct ChangedDeployments(BTreeMap<DeploymentId, Vec<FieldChange>>);
+
+impl Extend<ChangedDeployment> for ChangedDeployments {
+    fn extend<T: IntoIterator<Item = ChangedDeployment>>(&mut self, later: T) {
+        for ChangedDeployment { id, changes } in later {
+            let known = self.0.entry(id).or_default();
+            add_changes(known, changes);
+            known.sort_by(|a, b| a.field.cmp(&b.field));
+        }
+    }
+}
+
+impl From<ChangedDeployments> for Vec<ChangedDeployment> {
+    fn from(ChangedDeployments(all): ChangedDeployments) -> Self {
+        let changed = all.into_iter().filter(|(_, changes)| !changes.is_empty());
+        changed.map(|(id, changes)| ChangedDeployment { id, changes }).collect()
     }
 }
 
@@ -69,5 +90,21 @@ mod tests {
         let stopped = fields(Some((&made, None)), (&made, Some("x")));
         assert_eq!(stopped.len(), 9, "{stopped:?}");
         assert!(fields(None, (&made, None)).contains(&"ignored".to_owned()));
+    }
+
+    #[test]
+    fn changes_one_after_the_other_are_one() {
+        let [first, second] = ["1", "2"].map(|id| deployment(id, "checkout", "10:00", "10:05"));
+        let renamed = Deployment { service: "cart".to_owned(), ..first.clone() };
+        let [counts, ignored] = [(&first, None), (&first, Some("x"))];
+        let between = |changes: &[(Option<(_, _)>, (_, _))]| {
+            let mut all = ChangedDeployments::default();
+            all.extend(changes.iter().map(|(before, after)| ChangedDeployment::between(*before, *after)));
+            Vec::from(all)
+        };
+        assert_eq!(between(&[(Some(counts), ignored), (Some(ignored), counts)]), []);
+        let steps = [(Some(ignored), counts), (None, (&second, None)), (Some(counts), (&renamed, None))];
+        let net = [(Some(ignored), (&renamed, None)), (None, (&second, None))];
+        assert_eq!(between(&steps), net.map(|(before, after)| ChangedDeployment::between(before, after)));
     }
 }

@@ -24,14 +24,19 @@ impl ChangedFailure {
 
     /// Adds a later change of the same failure.
     pub fn add(&mut self, later: Self) {
-        for change in later.changes {
-            match self.changes.iter_mut().find(|known| known.field == change.field) {
-                Some(known) => known.after = change.after,
-                None => self.changes.push(change),
-            }
-        }
-        self.changes.retain(|change| change.before != change.after);
+        add_changes(&mut self.changes, later.changes);
     }
+}
+
+/// Adds later changes of the same fields, or of others.
+pub(super) fn add_changes(changes: &mut Vec<FieldChange>, later: Vec<FieldChange>) {
+    for change in later {
+        match changes.iter_mut().find(|known| known.field == change.field) {
+            Some(known) => known.after = change.after,
+            None => changes.push(change),
+        }
+    }
+    changes.retain(|change| change.before != change.after);
 }
 
 /// One field, before and after.

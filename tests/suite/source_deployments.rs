@@ -12,6 +12,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use pagerduty_dora::backend::{Backend, Outgoing};
 use pagerduty_dora::config::Config;
+use pagerduty_dora::domain::changed_deployment::{ChangedDeployment, ChangedDeployments};
 use pagerduty_dora::domain::deployment_table::{DeploymentTable, RepositoryGlob};
 use pagerduty_dora::domain::deployment_template::Template;
 use pagerduty_dora::domain::deployment_view::PendingRule;
@@ -22,7 +23,7 @@ use pagerduty_dora::domain::rule::RuleAction;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::store::{
     AttemptOutcome, ClaimOrder, CommitObserver, DeploymentFilter, MAX_BACKLOG, Reader, ReevaluateSpan,
-    Settings, Store, WriterState,
+    ReevaluatedBatch, Settings, Store, WriterState,
 };
 use serde_json::Value;
 
@@ -84,6 +85,19 @@ fn policy(rules: Rules) -> Arc<Policy> {
 fn destinations() -> Vec<Arc<dyn Destination>> {
     let config = Config::parse(BACKEND).unwrap();
     vec![Arc::new(Backend::from_config(&config.backend[0], &Outgoing::default()).unwrap())]
+}
+
+/// The changes of all batches together.
+async fn changes(batch: impl AsyncFn(ReevaluateSpan) -> ReevaluatedBatch) -> Vec<ChangedDeployment> {
+    let (mut all, mut span) = (ChangedDeployments::default(), ReevaluateSpan::default());
+    loop {
+        let batch = batch(span).await;
+        all.extend(batch.changed_deployments);
+        match batch.next {
+            Some(next) => span.from = next,
+            None => return all.into(),
+        }
+    }
 }
 
 /// A store that is told of a month, and what its backend has in the end.
@@ -148,16 +162,9 @@ impl Life {
         self.rules = rules;
         self.store.configure(policy(rules), destinations(), Some("5".into()));
         let reader = Reader::open(store_address(&self.path)).unwrap();
-        let mut span = ReevaluateSpan::default();
-        loop {
-            let would = reader.would_change(span, &policy(rules), SOURCES).unwrap();
-            let batch = self.store.reevaluate(span, self.now).await.unwrap();
-            assert_eq!(batch.changed_deployments, would.changed_deployments, "a dry run says the same");
-            match batch.next {
-                Some(next) => span.from = next,
-                None => return,
-            }
-        }
+        let would = changes(async |span| reader.would_change(span, &policy(rules), SOURCES).unwrap()).await;
+        let did = changes(async |span| self.store.reevaluate(span, self.now).await.unwrap()).await;
+        assert_eq!(did, would, "a dry run says the same");
     }
 
     /// The deployments that count, in the listing.

@@ -30,6 +30,7 @@ pub(super) mod shared_gauges;
 pub(super) mod sizes;
 pub(super) mod sql;
 pub(super) mod sqlite;
+pub(super) mod time_limit;
 mod wait;
 pub(super) mod writer;
 pub(super) mod writer_end;

@@ -127,6 +127,8 @@ pub(in crate::store) struct TouchedDeployment {
     pub(in crate::store) counts: bool,
     /// Earlier deployments that it replaced, and that counted.
     pub(in crate::store) replaced: Vec<Deployment>,
+    /// `true` if the links that it may change are decided again since it was saved.
+    pub(in crate::store) is_linked: bool,
     /// Time at which the change arrived.
     pub(in crate::store) now: Timestamp,
 }

@@ -188,11 +188,13 @@ fn touch(
         deployment: deployment.clone(),
         counts,
         replaced: Vec::new(),
+        is_linked: false,
         now,
     });
     touched.deployment = deployment.clone();
     touched.counts = counts;
     touched.replaced.extend(replaced.map(|replaced| replaced.deployment));
+    touched.is_linked = false;
     touched.now = now;
 }
 

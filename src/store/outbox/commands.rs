@@ -10,8 +10,9 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::engine::json::unknown_word;
 use crate::store::engine::session::Session;
 use crate::store::engine::sql::{self, params};
+use crate::store::engine::time_limit::TimeLimit;
 
-/// Number of rows that one transaction changes, so that webhooks do not wait long.
+/// Largest number of rows that one transaction changes, so that webhooks do not wait long.
 const AT_A_TIME: i64 = 1_000;
 
 /// Command for a row.
@@ -144,14 +145,31 @@ pub(in crate::store) fn apply_to_some(
     let rows = session.db().all(DEAD, params![last_backend, last_id, backend, AT_A_TIME], |row| {
         Ok(CommandCursor(row.get(0)?, row.get(1)?))
     })?;
-    let mut total = CommandTotals::default();
-    for CommandCursor(_, row) in &rows {
-        match apply(session, *row, command, now)? {
+    let ids = rows.iter().map(|CommandCursor(_, row)| *row);
+    let (total, taken) = apply_in_time(session, ids, command, now)?;
+    Ok((total, rows[..taken].last().cloned()))
+}
+
+/// Applies a person's command to the first of these rows, as many as there is time for. Returns how many those are.
+pub(super) fn apply_in_time(
+    session: &mut Session<'_>,
+    rows: impl Iterator<Item = i64>,
+    command: RowCommand,
+    now: Timestamp,
+) -> sql::Result<(CommandTotals, usize)> {
+    let limit = TimeLimit::of_a_part();
+    let (mut total, mut taken) = (CommandTotals::default(), 0);
+    for row in rows {
+        match apply(session, row, command, now)? {
             CommandOutcome::Done => total.done += 1,
             _ => total.outdated += 1,
         }
+        taken += 1;
+        if limit.is_over() {
+            break;
+        }
     }
-    Ok((total, rows.last().cloned()))
+    Ok((total, taken))
 }
 
 /// Progress of a retry of the rows that wait.

@@ -1,11 +1,11 @@
 //! Commands of people for a group of rows: those of one backend with the same answer.
 
-use super::commands::{CommandOutcome, CommandTotals, RowCommand, apply};
+use super::commands::{CommandTotals, RowCommand, apply_in_time};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
 use crate::store::engine::sql::{self, Db, Row, params};
 
-/// Number of rows that one transaction changes, so that webhooks do not wait long.
+/// Largest number of rows that one transaction changes, so that webhooks do not wait long.
 const AT_A_TIME: i64 = 1_000;
 
 /// Kind of rows that need a person.
@@ -82,14 +82,8 @@ pub(in crate::store) fn apply_to_group(
         params![group.backend, group.last_status, group.last_error, after, AT_A_TIME],
         |row| row.get(0),
     )?;
-    let mut total = CommandTotals::default();
-    for row in &rows {
-        match apply(session, *row, command, now)? {
-            CommandOutcome::Done => total.done += 1,
-            _ => total.outdated += 1,
-        }
-    }
-    Ok((total, rows.last().copied()))
+    let (total, taken) = apply_in_time(session, rows.iter().copied(), command, now)?;
+    Ok((total, rows[..taken].last().copied()))
 }
 
 /// The group of a row that needs a person. `None` if the row does not, or does not exist.

@@ -10,13 +10,14 @@ use crate::domain::tell::{TellOrder, TellPart, TellPlace, TellStep, ToldBackend,
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{Session, TouchedDeployment, TouchedFailure};
 use crate::store::engine::sql::{self, Db, params};
+use crate::store::engine::time_limit::TimeLimit;
 use crate::store::facts::deployment::of_row;
 use crate::store::state::failure::stored;
 
-/// Number of subjects of one transaction, so that nobody waits long for the writer.
+/// Largest number of subjects of one transaction, so that nobody waits long for the writer.
 const AT_A_TIME: u32 = 200;
 
-/// Tells the next subjects.
+/// Tells the next subjects, as many as there is time for.
 pub(in crate::store) fn tell(
     session: &mut Session<'_>,
     order: &TellOrder,
@@ -31,16 +32,22 @@ pub(in crate::store) fn tell(
     let told: Vec<&dyn Destination> = destinations.iter().filter(is_told).copied().collect();
     let subjects = if is_needed(order.from.part, &told) { find(session.db(), order)? } else { Vec::new() };
     let treatment = Treatment { is_dry_run: order.is_dry_run, is_quiet: false };
-    let rows = apart(session, treatment, |session| {
+    let (rows, next) = apart(session, treatment, |session| {
         session.changes.told_again =
             Some(told.iter().map(|told| (told.name().to_owned(), ToldRows::default())).collect());
+        let (limit, mut next) = (TimeLimit::of_a_part(), next(order.from.part, &subjects));
         for subject in &subjects {
             touch(session, order.from.part, subject.row, now)?;
+            // Subject by subject, because the time is spent here.
+            reconcile::all(session)?;
+            if limit.is_over() {
+                next = Some(after(order.from.part, subject));
+                break;
+            }
         }
-        reconcile::all(session)?;
-        Ok(session.changes.told_again.take().unwrap_or_default())
+        Ok((session.changes.told_again.take().unwrap_or_default(), next))
     })?;
-    Ok(TellStep { backends: result(&destinations, &rows), next: next(order.from.part, &subjects) })
+    Ok(TellStep { backends: result(&destinations, &rows), next })
 }
 
 fn result(destinations: &[&dyn Destination], rows: &ToldBackends) -> Vec<ToldBackend> {
@@ -102,7 +109,7 @@ fn touch(session: &mut Session<'_>, part: TellPart, row: i64, now: Timestamp) ->
             let Some(deployment) = of_row(session.db(), row)? else { return Ok(()) };
             // It replaces itself: no link follows from that.
             let replaced = vec![deployment.clone()];
-            let touched = TouchedDeployment { deployment, counts: true, replaced, now };
+            let touched = TouchedDeployment { deployment, counts: true, replaced, is_linked: true, now };
             session.changes.deployments.insert(row, touched);
             session.changes.touch_mark(Some(row), now);
         }
@@ -117,12 +124,18 @@ fn touch(session: &mut Session<'_>, part: TellPart, row: i64, now: Timestamp) ->
     Ok(())
 }
 
-/// Begin of the step after these subjects.
+/// Begin of the step after this subject.
+fn after(part: TellPart, subject: &Found) -> TellPlace {
+    TellPlace { part, at: Some(Timestamp::from_nanos(subject.at_ns)), after: subject.row }
+}
+
+/// Begin of the step after all these subjects.
 fn next(part: TellPart, subjects: &[Found]) -> Option<TellPlace> {
     match subjects.last() {
-        Some(last) if subjects.len() == AT_A_TIME as usize => {
-            Some(TellPlace { part, at: Some(Timestamp::from_nanos(last.at_ns)), after: last.row })
-        }
+        Some(last) if subjects.len() == AT_A_TIME as usize => Some(after(part, last)),
         _ => part.next().map(|part| TellPlace { part, ..TellPlace::default() }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use crate::domain::source::Sources;
 use crate::store::engine::error::ReadError;
 use crate::store::state::merge_group::Incidents;
 use crate::store::state::reevaluate::{
-    ReevaluatePart, ReevaluateSpan, ReevaluatedBatch, batch, deployment_batch,
+    ReevaluatePart, ReevaluateSpan, ReevaluatedBatch, batch, deployment_changes,
 };
 
 impl Reader {
@@ -20,8 +20,9 @@ impl Reader {
         let mut db = self.lock();
         let db = db.snapshot()?;
         if span.from.part == ReevaluatePart::Deployments {
-            return Ok(deployment_batch(&db, sources, policy, span)?.0);
+            return Ok(deployment_changes(&db, sources, policy, span)?);
         }
-        Ok(batch(&Incidents { db: &db, sources }, policy, span, |_, _| Ok(()))?)
+        // Nobody waits for a reader, so there is no limit of time.
+        Ok(batch(&Incidents { db: &db, sources }, policy, (span, None), |_, _| Ok(()))?)
     }
 }

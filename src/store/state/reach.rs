@@ -2,6 +2,7 @@
 //! others may be included; for them the same links are decided again.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use super::figure_columns::kind;
 use crate::domain::deployment::Deployment;
@@ -50,22 +51,23 @@ pub(super) fn failures(
 
 /// The failures of the deployment's service or team that have ended and were open when it started.
 fn open_at_start(db: &Db, deployment: &Deployment) -> sql::Result<Vec<i64>> {
-    // A failure of 2^n to 2^(n + 1) nanoseconds that is open at a time began less than 2^(n + 1) nanoseconds earlier.
-    const OPEN: &str = "SELECT id, counts_for FROM failure
-        WHERE duration_log2 = ?1 AND started_at_ns < ?2 AND started_at_ns > ?3 AND finished_at_ns > ?2";
-    let at_ns = deployment.started_at.as_nanos();
-    let mut found = Vec::new();
-    for class in 0..i64::BITS - 1 {
-        let longest = 2_i64.checked_pow(class + 1).unwrap_or(i64::MAX);
-        found.extend(of_same_service(
-            db,
-            deployment,
-            OPEN,
-            params![class, at_ns, at_ns.saturating_sub(longest)],
-        )?);
-    }
-    Ok(found)
+    of_same_service(db, deployment, &OPEN, params![deployment.started_at.as_nanos()])
 }
+
+/// The failures that have ended and were open at a time. A failure of 2^n to 2^(n + 1) nanoseconds began less than
+/// 2^(n + 1) nanoseconds before it. One statement for all lengths takes one round trip to a server. No index serves a
+/// condition `(…) IS TRUE`, so PostgreSQL finds the rows by their length and their start, and never reads all that ended later.
+static OPEN: LazyLock<String> = LazyLock::new(|| {
+    let of_length = |length: u32| {
+        let longest = 2_i64.checked_pow(length + 1).unwrap_or(i64::MAX);
+        format!(
+            "SELECT id, counts_for FROM failure WHERE duration_log2 = {length} AND started_at_ns < ?1
+            AND started_at_ns > ?1 - {longest} AND (finished_at_ns > ?1) IS TRUE"
+        )
+    };
+    let lengths = duration_log2(0)..=duration_log2(i64::MAX);
+    lengths.map(of_length).collect::<Vec<_>>().join(" UNION ALL ")
+});
 
 /// Value of the column `duration_log2` for a duration.
 pub(super) fn duration_log2(nanos: i64) -> u32 {
@@ -140,4 +142,40 @@ pub(super) fn namesakes(
 
 fn rows(db: &Db, sql: &str, params: &[Value<'_>]) -> sql::Result<Vec<i64>> {
     db.all(sql, params, |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::timestamp::Timestamp;
+    use crate::store::engine::open_store::open_to_write;
+
+    #[test]
+    fn failures_that_were_open_are_found_whatever_their_length() {
+        const INSERT: &str = "INSERT INTO failure
+            (failure_id, failure_key, started_at_ns, finished_at_ns, duration_log2, facts)
+            VALUES ('', 0, ?1, ?2, ?3, '') RETURNING id";
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_to_write(&folder.path().join("store.db")).unwrap();
+        db.run("BEGIN", params![]).unwrap();
+        let at = Timestamp::parse("2026-11-20T00:00:00Z").unwrap().as_nanos();
+        let mut expected = Vec::new();
+        for length in 0..i64::BITS - 1 {
+            for length in [1 << length, i64::MAX >> (i64::BITS - 2 - length)] {
+                // The start and the end are at most there, or next to it.
+                let starts = [-1, 0, 1].map(|off| at.saturating_add(off));
+                let ends = [-1, 0, 1].map(|off| at.saturating_sub(length).saturating_add(off));
+                for start in starts.into_iter().chain(ends) {
+                    let end = start.saturating_add(length);
+                    let class = duration_log2(end - start);
+                    let row: i64 = db.only(INSERT, params![start, end, class], |row| row.get(0)).unwrap();
+                    expected.extend((start < at && at < end).then_some(row));
+                }
+            }
+        }
+        let mut found = rows(&db, &OPEN, params![at]).unwrap();
+        found.sort_unstable();
+        assert_eq!(found, expected);
+        assert!(expected.len() > 100, "{}", expected.len());
+    }
 }

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::changed_deployments;
 use super::difference;
+use super::duplicates;
 use super::failure::{Facts, FailureRow, StoredForm};
 use super::links::decide;
 use super::merge_group::{Incidents, MergeGroup};
+use super::renew;
 use super::source_deployment::{self, SourceDeployment};
-use crate::domain::changed_deployment::ChangedDeployment;
+use crate::domain::changed_deployment::{ChangedDeployment, ChangedDeployments};
 use crate::domain::changed_failure::ChangedFailure;
 use crate::domain::deployment_history::DeploymentHistory;
 use crate::domain::failure::Evaluated;
@@ -24,9 +26,13 @@ use crate::domain::source::Sources;
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::{FailureContent, Session};
 use crate::store::engine::sql::{self, Db, params};
+use crate::store::engine::time_limit::TimeLimit;
 
-/// Number of failures that are evaluated in one transaction, so that nobody waits long for the writer.
+/// Largest number of failures that are evaluated in one transaction, so that nobody waits long for the writer.
 const AT_A_TIME: u32 = 200;
+
+/// Number of rows of failures that are read for one batch. Old ones come first, and with `since` all of them are left out.
+const READ_AT_A_TIME: i64 = if cfg!(test) { 2 } else { 10_000 };
 
 /// Failures and deployments to reevaluate.
 #[derive(Debug, Clone, Copy, Default)]
@@ -89,7 +95,8 @@ pub(in crate::store) fn reevaluate(
     if span.from.part == ReevaluatePart::Deployments {
         return deployments(session, span, now);
     }
-    batch(&Incidents::of(session), &session.settings.policy, span, |row, evaluated| {
+    let limit = Some(TimeLimit::of_a_part());
+    batch(&Incidents::of(session), &session.settings.policy, (span, limit), |row, evaluated| {
         row.save(session, evaluated, now).map(drop)
     })
 }
@@ -100,85 +107,109 @@ fn deployments(
     span: ReevaluateSpan,
     now: Timestamp,
 ) -> sql::Result<ReevaluatedBatch> {
-    let (db, sources) = (session.db(), session.settings.sources);
-    let (batch, looked_at) = deployment_batch(db, sources, &session.settings.policy, span)?;
-    for at_source in looked_at {
+    let (limit, sources) = (TimeLimit::of_a_part(), session.settings.sources);
+    let (asked, next) = asked(session.db(), sources, span)?;
+    let mut batch = ReevaluatedBatch { next, ..ReevaluatedBatch::default() };
+    let mut changed = ChangedDeployments::default();
+    for at_source in &asked {
+        let (db, policy) = (session.db(), &session.settings.policy);
+        changed.extend(changed_deployments::of_all(db, sources, std::slice::from_ref(at_source), policy)?);
         let received_at = source_deployment::last_received_at(session.db(), at_source.row)?;
-        source_deployment::apply(session, &at_source, received_at.unwrap_or(now), now)?;
+        source_deployment::apply(session, at_source, received_at.unwrap_or(now), now)?;
+        // Now and not at the end of the transaction, because the time is spent here.
+        duplicates::settle(session)?;
+        renew::links(session)?;
+        batch.looked_at_deployments += 1;
+        if limit.is_over() {
+            batch.next = Some(ReevaluatePlace { after: at_source.row, ..span.from });
+            break;
+        }
     }
+    batch.changed_deployments = changed.into();
     Ok(batch)
 }
 
-/// Finds the changes of some deployments of sources. Returns these deployments, too.
-pub(in crate::store) fn deployment_batch(
+/// Finds the changes of some deployments of sources.
+pub(in crate::store) fn deployment_changes(
     db: &Db,
     sources: Sources,
     policy: &Policy,
     span: ReevaluateSpan,
-) -> sql::Result<(ReevaluatedBatch, Vec<SourceDeployment>)> {
-    let mut batch = ReevaluatedBatch::default();
-    let mut looked_at = Vec::new();
-    let all = source_deployment::after_row(db, sources, span.from.after, AT_A_TIME)?;
-    let is_last = all.len() < AT_A_TIME as usize;
-    let next = all.last().map(|last| ReevaluatePlace { after: last.row, ..span.from });
-    batch.next = next.filter(|_| !is_last);
-    for at_source in all {
-        let last_at = at_source.history.as_ref().and_then(DeploymentHistory::last_at);
-        if span.since.is_some_and(|since| last_at.is_none_or(|at| at < since)) {
-            continue;
-        }
-        batch.looked_at_deployments += 1;
-        looked_at.push(at_source);
-    }
-    batch.changed_deployments = changed_deployments::of_all(db, sources, &looked_at, policy)?;
-    Ok((batch, looked_at))
+) -> sql::Result<ReevaluatedBatch> {
+    let (asked, next) = asked(db, sources, span)?;
+    Ok(ReevaluatedBatch {
+        changed_deployments: changed_deployments::of_all(db, sources, &asked, policy)?,
+        looked_at_deployments: asked.len(),
+        next,
+        ..ReevaluatedBatch::default()
+    })
 }
 
-/// Evaluates some failures, and calls `save` for those whose result differs.
+/// The deployments of sources of a batch, and the start of the next batch.
+fn asked(
+    db: &Db,
+    sources: Sources,
+    span: ReevaluateSpan,
+) -> sql::Result<(Vec<SourceDeployment>, Option<ReevaluatePlace>)> {
+    let mut all = source_deployment::after_row(db, sources, span.from.after, AT_A_TIME)?;
+    let next = all.last().filter(|_| all.len() == AT_A_TIME as usize);
+    let next = next.map(|last| ReevaluatePlace { after: last.row, ..span.from });
+    all.retain(|at_source| {
+        let last_at = at_source.history.as_ref().and_then(DeploymentHistory::last_at);
+        span.since.is_none_or(|since| last_at.is_some_and(|at| at >= since))
+    });
+    Ok((all, next))
+}
+
+/// Evaluates some failures, as many as there is time for, and calls `save` for those whose result differs.
 pub(in crate::store) fn batch(
     incidents: &Incidents<'_>,
     policy: &Policy,
-    span: ReevaluateSpan,
+    (span, limit): (ReevaluateSpan, Option<TimeLimit>),
     mut save: impl FnMut(FailureRow, Option<Evaluated>) -> sql::Result<()>,
 ) -> sql::Result<ReevaluatedBatch> {
-    let mut batch = ReevaluatedBatch::default();
     let mut reevaluator = Reevaluator { incidents, policy, evaluated_together: BTreeMap::new() };
-    let mut last = span.from.after;
-    for (row, id, before) in rows(incidents.db, span)? {
+    let (rows, next) = rows(incidents.db, span)?;
+    let mut batch = ReevaluatedBatch { next: Some(next), ..ReevaluatedBatch::default() };
+    for (row, id, before) in rows {
         batch.looked_at += 1;
-        last = row;
-        let Some((failure, evaluated)) = reevaluator.evaluate(&id)? else { continue };
-        let StoredForm { failure: text, details } = StoredForm::of(evaluated.as_ref())?;
-        let mut after = FailureContent { failure: text, details, ..before.clone() };
-        if let Some(evaluated) = &evaluated {
-            let links = decide(incidents.db, evaluated, policy.link_window)?;
-            (after.cause, after.remediation) = (links.cause, links.remediation);
-        }
-        if after != before {
-            let changes = difference::between(incidents.db, &before, &after)?;
-            batch.changed.push(ChangedFailure { id: failure.failure_id.clone(), changes });
+        if let Some((changed, (failure, evaluated))) = reevaluator.change(&id, &before)? {
+            batch.changed.push(changed);
             save(failure, evaluated)?;
         }
+        if limit.is_some_and(TimeLimit::is_over) {
+            batch.next = Some(ReevaluatePlace { after: row, ..span.from });
+            break;
+        }
     }
-    let has_more = batch.looked_at == AT_A_TIME as usize;
-    batch.next = Some(if has_more {
-        ReevaluatePlace { after: last, ..span.from }
-    } else {
-        ReevaluatePlace { part: ReevaluatePart::Deployments, after: 0 }
-    });
     Ok(batch)
 }
 
-/// The rows of a batch: their number, the failure's id, and the failure as it is stored.
-fn rows(db: &Db, span: ReevaluateSpan) -> sql::Result<Vec<(i64, String, FailureContent)>> {
+/// A failure to evaluate: its row, its id, and the failure as it is stored.
+type ToEvaluate = (i64, String, FailureContent);
+
+/// The failures of a batch, and the start of the next batch.
+fn rows(db: &Db, span: ReevaluateSpan) -> sql::Result<(Vec<ToEvaluate>, ReevaluatePlace)> {
+    // No index serves a condition `(…) IS TRUE`, so PostgreSQL reads these rows only.
     const SQL: &str = "SELECT id, failure_id, evaluated, details, cause, remediation FROM failure
-        WHERE id > ?1 AND state IS NOT NULL AND started_at_ns >= ?2 ORDER BY id LIMIT ?3";
+        WHERE id > ?1 AND id <= ?2 AND (state IS NOT NULL AND started_at_ns >= ?3) IS TRUE ORDER BY id LIMIT ?4";
+    const LAST: &str = "SELECT max(id) FROM failure";
     let since_ns = span.since.map_or(i64::MIN, Timestamp::as_nanos);
-    db.all(SQL, params![span.from.after, since_ns, AT_A_TIME], |row| {
+    let after = span.from.after;
+    let up_to = after.saturating_add(READ_AT_A_TIME);
+    let rows = db.all(SQL, params![after, up_to, since_ns, AT_A_TIME], |row| {
         let (failure, details) = (row.get(2)?, row.get(3)?);
         let (cause, remediation) = (row.get(4)?, row.get(5)?);
         Ok((row.get(0)?, row.get(1)?, FailureContent { failure, details, cause, remediation }))
-    })
+    })?;
+    let next = match rows.last() {
+        Some(&(last, ..)) if rows.len() == AT_A_TIME as usize => ReevaluatePlace { after: last, ..span.from },
+        _ if db.only(LAST, params![], |row| row.get::<Option<i64>>(0))? > Some(up_to) => {
+            ReevaluatePlace { after: up_to, ..span.from }
+        }
+        _ => ReevaluatePlace { part: ReevaluatePart::Deployments, after: 0 },
+    };
+    Ok((rows, next))
 }
 
 /// A failure's row, and the failure that its facts make.
@@ -193,6 +224,26 @@ struct Reevaluator<'a> {
 }
 
 impl Reevaluator<'_> {
+    /// Evaluates a failure. `None` if the result is what is stored.
+    fn change(
+        &mut self,
+        id: &str,
+        before: &FailureContent,
+    ) -> sql::Result<Option<(ChangedFailure, Reevaluated)>> {
+        let Some((row, evaluated)) = self.evaluate(id)? else { return Ok(None) };
+        let StoredForm { failure, details } = StoredForm::of(evaluated.as_ref())?;
+        let mut after = FailureContent { failure, details, ..before.clone() };
+        if let Some(evaluated) = &evaluated {
+            let links = decide(self.incidents.db, evaluated, self.policy.link_window)?;
+            (after.cause, after.remediation) = (links.cause, links.remediation);
+        }
+        if after == *before {
+            return Ok(None);
+        }
+        let changes = difference::between(self.incidents.db, before, &after)?;
+        Ok(Some((ChangedFailure { id: row.failure_id.clone(), changes }, (row, evaluated))))
+    }
+
     fn evaluate(&mut self, id: &str) -> sql::Result<Option<Reevaluated>> {
         if let Some(incident) = IncidentId::of_failure(id) {
             if let Some(known) = self.evaluated_together.remove(&incident) {
@@ -213,3 +264,6 @@ impl Reevaluator<'_> {
         Ok(Some((row, Some(evaluated))))
     }
 }
+
+#[cfg(test)]
+mod tests;

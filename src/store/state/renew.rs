@@ -13,11 +13,14 @@ pub(in crate::store) fn links(session: &mut Session<'_>) -> sql::Result<()> {
     if session.changes.deployments.is_empty() {
         return Ok(());
     }
-    let touched = std::mem::take(&mut session.changes.deployments);
+    let mut touched = std::mem::take(&mut session.changes.deployments);
     let sends_marks = session.settings.destinations.iter().any(|destination| destination.forwards_marks());
-    // A deployment that was sent again unchanged changes no link.
-    let changed = touched.iter().filter(|(_, touched)| touched.is_changed());
-    for (row, deployment) in changed {
+    for (row, deployment) in touched.iter_mut().filter(|(_, touched)| !touched.is_linked) {
+        deployment.is_linked = true;
+        // A deployment that was sent again unchanged changes no link.
+        if !deployment.is_changed() {
+            continue;
+        }
         let now = deployment.now;
         for failure in reach::failures(session, *row, deployment)? {
             relink(session, failure, now)?;

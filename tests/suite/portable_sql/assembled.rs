@@ -161,6 +161,8 @@ pub(super) const ASSEMBLED: &[Assembled] = &[
         ],
     ),
     assembled("state/duplicates.rs", "{STORED} WHERE commit_sha", &[]),
+    // Of one length. All texts of the statement are the same but for the numbers.
+    assembled("state/reach.rs", "SELECT id, counts_for", &[Number("35"), Number("68719476736")]),
     assembled("state/source_deployment.rs", "{STORED} WHERE source_deployment", &[]),
 ];
 
