@@ -1,6 +1,7 @@
 //! The daemon: its servers and loops, and how it reads its configuration again.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ use crate::telemetry::logs::Logs;
 
 /// Longest time for reading the files of a reload.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest wait for the first figures when the program stops.
+const LAST_READS: Duration = Duration::from_secs(2);
 
 /// The running daemon.
 pub(super) struct Daemon {
@@ -170,12 +174,17 @@ impl Daemon {
     }
 }
 
-/// Does the work, unless the program stops: then no request needs it any more.
+/// Does the work, unless the program stops: then no request needs it any more. It may end within [`LAST_READS`], because a
+/// connection that still reads keeps the store's file from being closed whole.
 async fn until_stop(work: impl Future<Output = ()>, mut stop: watch::Receiver<bool>) {
-    tokio::select! {
-        () = work => {}
+    let mut work = pin!(work);
+    let is_done = tokio::select! {
+        () = &mut work => true,
         // An error means that the sender of the signal was dropped, which counts as the signal, too.
-        _ = stop.wait_for(|stop| *stop) => {}
+        _ = stop.wait_for(|stop| *stop) => false,
+    };
+    if !is_done {
+        let _ = timeout(LAST_READS, work).await;
     }
 }
 
