@@ -1,6 +1,6 @@
 //! Rows of SQLite.
 
-use std::str;
+use std::str::{self, Utf8Error};
 
 use rusqlite::types::ValueRef;
 
@@ -13,24 +13,32 @@ impl<'a> SqliteRow<'a> {
     /// The value in a column.
     #[inline]
     pub(in crate::store) fn value(&self, column: usize) -> Result<Value<'a>, Error> {
-        match self.0.get_ref(column)? {
-            ValueRef::Null => Ok(Value::Null),
-            ValueRef::Integer(number) => Ok(Value::Integer(number)),
-            ValueRef::Text(text) => match str::from_utf8(text) {
-                Ok(text) => Ok(Value::Text(text)),
-                Err(error) => Err(Error::damaged(format!("{error} at index {column}"))),
-            },
-            ValueRef::Blob(bytes) => Ok(Value::Bytes(bytes)),
-            // No column of the store has this type.
-            ValueRef::Real(_) => {
-                let name = self.name(column);
-                Err(Error::damaged(format!("Invalid column type Real at index: {column}, name: {name}")))
+        match self.0.get_ref(column) {
+            Ok(ValueRef::Null) => Ok(Value::Null),
+            Ok(ValueRef::Integer(number)) => Ok(Value::Integer(number)),
+            Ok(ValueRef::Text(text)) => {
+                str::from_utf8(text).map(Value::Text).map_err(|error| not_utf8(column, error))
             }
+            Ok(ValueRef::Blob(bytes)) => Ok(Value::Bytes(bytes)),
+            Ok(ValueRef::Real(_)) => Err(self.is_real(column)),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// No column of the store has this type. Apart, as is [`not_utf8`], so that reading a number is short enough to be
+    /// compiled into its callers.
+    #[cold]
+    fn is_real(&self, column: usize) -> Error {
+        Error::damaged(format!("Invalid column type Real at index: {column}, name: {}", self.name(column)))
     }
 
     /// Name of a column. Empty if there is no such column.
     pub(in crate::store) fn name(&self, column: usize) -> &str {
         self.0.as_ref().column_name(column).unwrap_or_default()
     }
+}
+
+#[cold]
+fn not_utf8(column: usize, error: Utf8Error) -> Error {
+    Error::damaged(format!("{error} at index {column}"))
 }
