@@ -177,7 +177,7 @@ impl RunningForwarder {
     }
 
     /// The epoch to claim rows in, which is found again after a commit in doubt: rows may be claimed without anybody here
-    /// knowing of it. They are released when nothing is under way. `None` until then.
+    /// knowing of it. They are free again when nothing is under way. `None` until then.
     async fn claim_epoch(&self, found: &mut Option<ClaimEpoch>, attempts: &Attempts) -> Option<i64> {
         let unclear_commits = self.store.unclear_commits();
         found.take_if(|found| found.unclear_commits != unclear_commits);

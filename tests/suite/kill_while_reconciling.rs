@@ -29,6 +29,8 @@ use crate::unreliable::Unreliable;
 /// Number of kills that share a store, so that a long run needs no more disk space than a short one.
 const KILLS_IN_A_STORE: usize = 60;
 const KILLS_IN_A_PERIOD: usize = 4;
+/// Fewest kills of which some have to come amid a look.
+const FEWEST_TO_JUDGE: usize = 20;
 /// Part of the account's history between two complete looks. Its changes are older at the look than the time that each
 /// look covers again, so that a mark that comes before its events loses them for ever.
 const PERIOD: Duration = Duration::from_mins(30);
@@ -58,7 +60,8 @@ async fn killed_while_it_reconciles_nothing_is_lost_and_nothing_is_stored_twice(
             let _ = writeln!(std::io::stderr(), "SEED={seed}: {done} kills, {amid} of them amid a look");
         }
     }
-    assert!(amid * 10 >= kills, "only {amid} of {kills} kills came amid a look");
+    // A few of them may all come before a look or after it.
+    assert!(kills < FEWEST_TO_JUDGE || amid * 10 >= kills, "only {amid} of {kills} kills came amid a look");
 }
 
 /// A part of the test: an account, whose history follows from the seed.
