@@ -9,7 +9,7 @@ pub(in crate::store) enum MergeTargets {
     /// These keys, and perhaps a few more, because no other process writes. For a failure that is not among them (nearly
     /// all), no query is needed.
     Known(HashSet<i64>),
-    /// Those in the table, because other processes add some, too. To read all of them in each turn would take long.
+    /// Not kept in memory: other processes add some, too, and reading all of them in each turn would take long.
     InTable,
 }
 
