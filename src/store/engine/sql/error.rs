@@ -5,9 +5,12 @@ use std::fmt;
 /// Result of a statement, or of reading a row.
 pub(in crate::store) type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Error of the database.
+/// Error of the database. In a box, so that the results of reading a column stay small: a report reads millions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Details>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Details {
     message: String,
     kind: ErrorKind,
 }
@@ -43,7 +46,7 @@ impl Error {
     /// An error of this kind.
     #[cold]
     pub(in crate::store) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { message: message.into(), kind }
+        Self(Box::new(Details { message: message.into(), kind }))
     }
 
     /// A stored value cannot be read, or a row is missing that has to be there.
@@ -59,66 +62,67 @@ impl Error {
     }
 
     /// `true` if a retry may work in a moment.
-    pub const fn is_busy(&self) -> bool {
-        matches!(self.kind, ErrorKind::Busy)
+    pub fn is_busy(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Busy)
     }
 
     /// `true` if there is no connection to the server.
-    pub(in crate::store) const fn is_lost(&self) -> bool {
-        matches!(self.kind, ErrorKind::Lost | ErrorKind::NoLogin)
+    pub(in crate::store) fn is_lost(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Lost | ErrorKind::NoLogin)
     }
 
     /// `true` if no server takes the user, or has the database.
-    pub(in crate::store) const fn is_no_login(&self) -> bool {
-        matches!(self.kind, ErrorKind::NoLogin)
+    pub(in crate::store) fn is_no_login(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::NoLogin)
     }
 
     /// `true` if another process held a lock for too long.
-    pub(in crate::store) const fn is_conflict(&self) -> bool {
-        matches!(self.kind, ErrorKind::Conflict)
+    pub(in crate::store) fn is_conflict(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Conflict)
     }
 
     /// `true` if a commit has no clear answer.
-    pub(in crate::store) const fn is_unknown(&self) -> bool {
-        matches!(self.kind, ErrorKind::Unknown)
+    pub(in crate::store) fn is_unknown(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Unknown)
     }
 
     /// `true` if a later start of the program decides now.
-    pub(in crate::store) const fn is_stepped_back(&self) -> bool {
-        matches!(self.kind, ErrorKind::SteppedBack)
+    pub(in crate::store) fn is_stepped_back(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::SteppedBack)
     }
 
     /// The same error, if it came in a transaction of several jobs: it is that of one of them.
     pub(in crate::store) fn of_one_job(self) -> Self {
-        match self.kind {
-            ErrorKind::TooSlow => Self { kind: ErrorKind::Conflict, ..self },
-            _ => self,
-        }
+        self.instead_of(ErrorKind::TooSlow, ErrorKind::Conflict)
     }
 
     /// The same error, if it came while the transaction waited for its turn, and for nothing else.
     pub(in crate::store) fn while_waiting_for_turn(self) -> Self {
-        match self.kind {
-            ErrorKind::Conflict => Self { kind: ErrorKind::TooSlow, ..self },
-            _ => self,
+        self.instead_of(ErrorKind::Conflict, ErrorKind::TooSlow)
+    }
+
+    fn instead_of(mut self, kind: ErrorKind, other: ErrorKind) -> Self {
+        if self.0.kind == kind {
+            self.0.kind = other;
         }
+        self
     }
 
     /// `true` if the same transaction may succeed when it is repeated in a moment: the connection was lost, a commit has no
     /// clear answer, or another replica held a lock.
-    pub(in crate::store) const fn is_worth_repeating(&self) -> bool {
-        self.is_lost() || matches!(self.kind, ErrorKind::Unknown | ErrorKind::Conflict | ErrorKind::TooSlow)
+    pub(in crate::store) fn is_worth_repeating(&self) -> bool {
+        self.is_lost() || matches!(self.0.kind, ErrorKind::Unknown | ErrorKind::Conflict | ErrorKind::TooSlow)
     }
 
     /// `true` if the state of the store is unknown until it is opened again.
-    pub(in crate::store) const fn is_in_doubt(&self) -> bool {
-        matches!(self.kind, ErrorKind::InDoubt)
+    pub(in crate::store) fn is_in_doubt(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::InDoubt)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
+        formatter.write_str(&self.0.message)
     }
 }
 
