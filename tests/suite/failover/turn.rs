@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
+use super::daemon::Client;
 use super::network::ProxiedDaemon;
 use crate::harness::{Backend, eventually};
 use crate::kill_under_load::number;
@@ -15,6 +17,12 @@ use crate::postgres::{Cut, Network, Place, Reach, Sender};
 const MESSAGES: u64 = 120;
 /// Distance between two cuts. `STEP=1` cuts at each message.
 const STEP: u64 = 12;
+/// Number of messages that each side sends at least while the three incidents of a stalled turn are folded and sent.
+const FEWEST: usize = 48;
+/// Distance between two stalls. `STALL_STEP=1` stalls at each message.
+const STALL_STEP: u64 = 24;
+/// Number of stalled turns at the same time.
+const AT_ONCE: usize = 18;
 
 /// Events of each incident.
 const EVENTS: [&str; 2] = ["incident.triggered", "incident.resolved"];
@@ -83,16 +91,16 @@ async fn a_connection_that_is_lost_at_any_message_of_a_turn_changes_no_failure()
     println!("{made} of {cuts} cuts were made");
     assert!(made * 4 > cuts * 3, "{made} of {cuts}: the others come too late");
     proxied.check();
-    assert_all_alike(&proxied, &resolved).await;
+    assert_all_alike(proxied.daemon.client(), &resolved).await;
 }
 
-/// Stalls a turn at a place. Webhooks are taken in meanwhile, and are folded in a turn after it.
-async fn stall_turn(name: &str, place: Place) {
+/// Stalls a turn at a place, in one direction or in both. Webhooks are taken in meanwhile, and are folded in a turn after
+/// it.
+async fn stall_turn(name: String, place: Place, network: Network) {
     let mut backend = Backend::start().await;
-    let Some(mut proxied) = ProxiedDaemon::start(name, &backend.entry("metrics")) else { return };
+    let Some(mut proxied) = ProxiedDaemon::start(&name, &backend.entry("metrics")) else { return };
     let connection = deciding(&mut proxied).await;
-    let (network, reach) = (Network::Stalls, Reach::Connection);
-    proxied.proxy.cut(Cut { connection, from: TURN, place, network, reach });
+    proxied.proxy.cut(Cut { connection, from: TURN, place, network, reach: Reach::Connection });
     let mut resolved = Vec::new();
     for _ in 0..3 {
         let incident = proxied.incident();
@@ -104,25 +112,38 @@ async fn stall_turn(name: &str, place: Place) {
     eventually("the turn", async || proxied.proxy.has_cut().then_some(())).await;
     let began = Instant::now();
     until_completed(&mut backend, &resolved).await;
-    println!("{place:?}: the next turn has ended after {:?}", began.elapsed());
+    println!("{network:?} {place:?}: the next turn has ended after {:?}", began.elapsed());
     proxied.check();
-    assert_all_alike(&proxied, &resolved).await;
+    assert_all_alike(proxied.daemon.client(), &resolved).await;
 }
 
-/// The server does not see that the network is cut, so the turn ends with the server's limit for idle transactions.
+/// The places where a turn is stalled: at its begin, and then at each so many messages of a side.
+fn places_to_stall(step: usize) -> Vec<Place> {
+    let begin = [Place::After(Sender::Client, 1), Place::Before(Sender::Client, 2)];
+    let numbers = (step..=FEWEST).step_by(step);
+    let later = numbers.flat_map(|n| [Place::Before(Sender::Client, n), Place::Before(Sender::Server, n)]);
+    begin.into_iter().chain(later).collect()
+}
+
+/// Neither side is told that the network is cut: the turn ends with the client's limit for an answer, or with the server's
+/// limit for idle transactions.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_that_hangs_ends_and_refuses_no_webhook() {
-    tokio::join!(
-        stall_turn("failover_turn_asked", Place::After(Sender::Client, 1)),
-        stall_turn("failover_turn_begun", Place::Before(Sender::Client, 2)),
-        stall_turn("failover_turn_folds", Place::Before(Sender::Server, 24)),
-    );
+    let step = usize::try_from(number("STALL_STEP").unwrap_or(STALL_STEP)).unwrap();
+    let one_way = [Sender::Client, Sender::Server].map(Network::PassesOnlyFrom);
+    let networks = one_way.into_iter().chain([Network::Stalls]);
+    let places = places_to_stall(step);
+    let stalls = networks.flat_map(|network| places.iter().map(move |place| (network, *place)));
+    let stalled = stalls
+        .enumerate()
+        .map(|(number, (network, place))| stall_turn(format!("failover_stalls_{number}"), place, network));
+    // Some at once, because each of them waits for seconds.
+    stream::iter(stalled).buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
 /// Checks that each of these incidents has one failure, and that all of these say the same.
-async fn assert_all_alike(proxied: &ProxiedDaemon, resolved: &[String]) {
-    let listing: Value =
-        serde_json::from_str(&proxied.daemon.client().get("/api/v1/failures?limit=1000").await).unwrap();
+async fn assert_all_alike(client: Client, resolved: &[String]) {
+    let listing: Value = serde_json::from_str(&client.get("/api/v1/failures?limit=1000").await).unwrap();
     let all = listing["failures"].as_array().unwrap();
     let failures: Vec<Value> = resolved
         .iter()
