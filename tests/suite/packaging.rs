@@ -133,7 +133,8 @@ impl Exported {
             let rest = &bare[grouping.get(0).unwrap().end()..];
             for metric in IDENTIFIER.find_iter(argument(rest)).filter(|name| metrics.contains(name.as_str()))
             {
-                for label in grouping[1].split(", ") {
+                // Prometheus adds the label `instance`.
+                for label in grouping[1].split(", ").filter(|label| *label != "instance") {
                     self.label(metric.as_str(), label, expression);
                 }
             }
@@ -274,6 +275,8 @@ fn check_alerts(series: &[(&str, &str)], expected: &[&str]) -> Option<()> {
         "PagerdutyDoraWebhooksRefused",
         "PagerdutyDoraSomeWebhooksRefused",
         "PagerdutyDoraDeploymentWebhooksRefused",
+        "PagerdutyDoraStoreCannotCommit",
+        "PagerdutyDoraStoreUnreadable",
     ];
     let folder = tempfile::tempdir().unwrap();
     let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/prometheus/alerts.yml");
@@ -332,6 +335,19 @@ fn a_refused_webhook_of_github_has_an_alert_of_its_own() {
         if check_alerts(&[(ACCEPTED, accepted), (REFUSED, "200x40"), (WRONG, "0x19 1x20")], expected)
             .is_none()
         {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_short_failover_of_the_database_pages_nobody_and_a_long_one_does() {
+    const REFUSED: &str = "pagerduty_dora_writes_refused_total";
+    const UNREAD: &str = "pagerduty_dora_store_read_failures_total";
+    let critical = ["PagerdutyDoraStoreCannotCommit", "PagerdutyDoraStoreUnreadable"];
+    // The first failover is four minutes ago at the check: an alert with a shorter `for` would fire.
+    for (values, expected) in [("0x25 9x20", &[][..]), ("0x24 1+1x20", &critical)] {
+        if check_alerts(&[(REFUSED, values), (UNREAD, values)], expected).is_none() {
             return;
         }
     }
