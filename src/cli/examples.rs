@@ -12,9 +12,10 @@ Examples:
 pub(super) const CHECK: &str = "\
 Examples:
   pagerduty-dora check
-  pagerduty-dora check --offline    asks nobody outside of this machine
+  pagerduty-dora check --offline    asks neither PagerDuty, GitHub, GitLab nor the backends
 
-Exit status: 0 no item is wrong, 1 PagerDuty, GitHub, GitLab or a backend does not work, 2 the configuration is wrong";
+Exit status: 0 no item is wrong, 1 an item has failed (PagerDuty, GitHub, GitLab, a backend, the \
+certificate or the database's replication), 2 the configuration is wrong";
 
 pub(super) const SEND: &str = "\
 Examples:

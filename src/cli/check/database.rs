@@ -75,7 +75,8 @@ fn replication(found: &ServerGuarantees, acknowledgement: Acknowledgement) -> Fi
     if awaited == 0 && acknowledgement == Acknowledgement::Standby {
         return Finding::Failed(
             "store.durable is \"replicated\", and the server has no synchronous standby (synchronous_standby_names is empty), \
-             so webhooks would be answered 503: set it, for example to 'ANY 1 (*)', or set store.durable to \"server\""
+             so webhooks would be answered 503: set it, for example to 'ANY 1 (*)' (Patroni: synchronous_mode and \
+             synchronous_mode_strict), or set store.durable to \"server\""
                 .to_owned(),
         );
     }
