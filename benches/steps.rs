@@ -24,7 +24,7 @@ use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources;
 use pagerduty_dora::sources::pagerduty::payload;
 use pagerduty_dora::sources::pagerduty::signature::{SigningSecrets, sign};
-use pagerduty_dora::store::{MAX_BACKLOG, Settings, Store};
+use pagerduty_dora::store::{Settings, Store};
 use pagerduty_dora::telemetry::metrics::Metrics;
 use secrecy::SecretString;
 
@@ -113,10 +113,8 @@ async fn late_deployment() -> anyhow::Result<()> {
             policy: Arc::new(config.policy()),
             destinations: destinations.collect(),
             sources: sources::ALL,
-            fingerprint: None,
-            is_daemon: false,
-            max_backlog: MAX_BACKLOG,
             observer: Metrics::new([]),
+            ..Settings::default()
         };
         let store = Store::open(&folder.path().join("store.db"), settings)?;
         let first_at = Timestamp::parse("2026-11-01T10:00:00Z")?;

@@ -1,6 +1,6 @@
 //! Limit for log lines that a peer, a backend or a full disk could cause thousands of times a second.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Shortest time between two lines of the same kind.
@@ -25,19 +25,23 @@ impl LineCount {
 impl LogLimit {
     /// `true` if a line may be written now.
     pub(crate) fn is_open(&self, now: Instant) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_open(now)
+        self.lock().is_open(now)
     }
 
     /// Number of lines held back since the last written one. `None` if no line may be written now.
     pub(crate) fn pass(&self, now: Instant) -> Option<u64> {
-        // A poisoned lock is no problem: the two plain values are valid at every moment.
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lock();
         if !lines.is_open(now) {
             lines.held_back += 1;
             return None;
         }
         lines.last_at = Some(now);
         Some(std::mem::take(&mut lines.held_back))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LineCount> {
+        // A poisoned lock is no problem: the two plain values are valid at every moment.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -17,7 +17,7 @@ use pagerduty_dora::domain::id::DeploymentId;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources;
 use pagerduty_dora::sources::pagerduty::{SOURCE, payload};
-use pagerduty_dora::store::{Delivery, MAX_BACKLOG, Settings, Store};
+use pagerduty_dora::store::{Delivery, Settings, Store};
 use pagerduty_dora::telemetry::metrics::Metrics;
 use tokio::task::JoinSet;
 
@@ -85,12 +85,9 @@ async fn build(path: &Path) -> anyhow::Result<()> {
     let config = Config::parse(&configuration(path))?;
     let settings = Settings {
         policy: Arc::new(catalog::policy(&config)?),
-        destinations: Vec::new(),
         sources: sources::ALL,
-        fingerprint: None,
-        is_daemon: false,
-        max_backlog: MAX_BACKLOG,
         observer: Metrics::new([]),
+        ..Settings::default()
     };
     let store = Store::open(path, settings)?;
     let since = SystemClock.now().saturating_sub(YEAR);

@@ -24,7 +24,7 @@ pub struct ExplainedDeployment<'a> {
     /// The deployment.
     pub view: &'a DeploymentView,
     /// Reasons that its events and the configuration give, if a source told of it.
-    pub at_source: &'a [Why],
+    pub source_reasons: &'a [Why],
     /// Time at which its present values were received. `None`: an older version of the program did not note it.
     pub received_at: Option<Timestamp>,
     /// The failures that it caused and that count.
@@ -35,9 +35,9 @@ pub struct ExplainedDeployment<'a> {
 
 /// Explains a deployment.
 pub fn explain_deployment(facts: ExplainedDeployment<'_>, pending: PendingRule) -> Vec<Why> {
-    let ExplainedDeployment { view, caused, at_source, .. } = facts;
+    let ExplainedDeployment { view, caused, source_reasons, .. } = facts;
     let mut reasons = vec![source(facts), counts(view)];
-    reasons.extend(at_source.iter().cloned());
+    reasons.extend(source_reasons.iter().cloned());
     if view.ignored_because.is_some() {
         // Nothing follows from it.
         return reasons;
@@ -193,7 +193,7 @@ mod tests {
             .collect();
         let remediation_kind = view.remediation.is_some().then_some(RemediationKind::Rollforward);
         let facts =
-            ExplainedDeployment { view, at_source: &[], received_at, caused: &caused, remediation_kind };
+            ExplainedDeployment { view, source_reasons: &[], received_at, caused: &caused, remediation_kind };
         let pending = PendingRule { link_window: Duration::from_hours(1), now: time("12:00") };
         let line = |why: &Why| format!("{}: {}: {}", why.about, why.value, why.because);
         explain_deployment(facts, pending).iter().map(line).collect::<Vec<_>>().join("\n")

@@ -114,3 +114,28 @@ impl Submission {
         Ruling::of(&policy.rules, &traits)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::domain::deployment::tests::time;
+
+    /// A failure of `service` in production, from `started` to `ended` on the first of November.
+    pub(crate) fn submission(id: &str, service: &str, started: &str, ended: Option<&str>) -> Submission {
+        Submission {
+            id: FailureId::parse(&format!("failure:{id:0>9}")).unwrap(),
+            services: vec![service.to_owned()],
+            team: None,
+            env: "production".to_owned(),
+            started_at: time(started),
+            finished_at: ended.map(time),
+            name: None,
+            severity: None,
+            version: None,
+            commit_sha: None,
+            repository_url: None,
+            tags: BTreeSet::new(),
+            in_the_future: false,
+        }
+    }
+}

@@ -45,7 +45,7 @@ impl RunningForwarder {
         let Claimed { subject, revision, attempts, prepared, taken, .. } = claimed.clone();
         let attempt = Attempt { subject, revision, attempts, prepared, taken, now: self.clock.now() };
         let (backend, lease) = (Arc::clone(&self.backend), self.lease.clone());
-        // In a task of its own, so that a panic is only a failed attempt and releases the row's claim. A request that is cut
+        // In a task of its own, so that a panic is only a failed attempt and ends the row's claim. A request that is cut
         // off with its attempt ends, too, because the row is sent again.
         let mut sending = JoinSet::new();
         sending.spawn(async move {
@@ -100,22 +100,20 @@ impl RunningForwarder {
         }
     }
 
-    /// Releases waiting rows if the backend answers again. Logs the state of a backend that is down.
+    /// Makes waiting rows due if the backend answers again. Logs the state of a backend that is down.
     async fn follow(&self, lane: &SharedLane, change: Option<StateChange>) {
         let name = self.backend.name();
         if change.is_some_and(|change| {
             matches!(change.from, BackendState::Unreachable | BackendState::Refusing)
                 && change.to == BackendState::Delivering
-        }) && let Err(error) = self.store.release(name, lane.lane, self.clock.now()).await
+        }) && let Err(error) = self.store.make_due(name, lane.lane, self.clock.now()).await
         {
-            self.log.store_trouble("waiting rows could not be released: each waits until it is due", &error);
+            self.log.store_trouble("waiting rows could not be made due: each waits for its own time", &error);
         }
         let (health, now) = (lane.with(|state| state.health().clone()), self.clock.now());
-        if health.state != BackendState::Delivering
-            && let Some(most) = self.log.rows_to_count(lane.lane, &health, now)
-        {
-            let waiting = self.store.waiting(name, lane.lane, most).await.ok();
-            self.log.log_down(lane.lane, &health, waiting, now);
+        if health.state != BackendState::Delivering {
+            let count = async |most| self.store.waiting(name, lane.lane, most).await.ok();
+            self.log.log_down(lane.lane, &health, now, count).await;
         }
     }
 }

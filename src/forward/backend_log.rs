@@ -167,22 +167,26 @@ impl BackendLog {
         *lock(&self.of(lane).catching_up) = Some(catching_up).filter(|_| to == BackendState::Delivering);
     }
 
-    /// Largest number of waiting rows that [`Self::log_down`] needs to know. `None` if it would log nothing now, so that
-    /// nobody has to count them.
-    pub(super) fn rows_to_count(&self, lane: Lane, health: &LaneHealth, now: Timestamp) -> Option<u32> {
-        let may_log = self.of(lane).down[health.state as usize].is_open(Instant::now());
-        // Then only a row that waits alone is logged.
-        may_log.then_some(if may_be_over(health, now) { 2 } else { MOST_COUNTED })
-    }
-
     /// Logs that the backend is down, how many rows wait, and when the next probe is sent: at most one line a minute
     /// for each state. Nothing is logged while the next probe follows within [`SHORTEST_WAIT_LOGGED`], because the
     /// backend may answer it. A row that waits alone is logged at once, because no other row follows as a probe.
-    pub(super) fn log_down(&self, lane: Lane, health: &LaneHealth, waiting: Option<u32>, now: Timestamp) {
-        let (of, waits_alone) = (self.of(lane), waiting == Some(1));
-        if (may_be_over(health, now) && !waits_alone)
-            || of.down[health.state as usize].pass(Instant::now()).is_none()
-        {
+    ///
+    /// `count` counts the waiting rows, up to the number that it gets. It is called only for a line that may be written.
+    pub(super) async fn log_down(
+        &self,
+        lane: Lane,
+        health: &LaneHealth,
+        now: Timestamp,
+        count: impl AsyncFnOnce(u32) -> Option<u32>,
+    ) {
+        let of = self.of(lane);
+        let limit = &of.down[health.state as usize];
+        if !limit.is_open(Instant::now()) {
+            return;
+        }
+        let is_near = probe_is_near(health, now);
+        let waiting = count(if is_near { 2 } else { MOST_COUNTED }).await;
+        if (is_near && waiting != Some(1)) || limit.pass(Instant::now()).is_none() {
             return;
         }
         of.is_logged_as_down.store(true, Ordering::Relaxed);
@@ -250,8 +254,8 @@ impl BackendLog {
     }
 }
 
-/// `true` if the next probe is at hand, which the backend may answer.
-fn may_be_over(health: &LaneHealth, now: Timestamp) -> bool {
+/// `true` if the next probe follows soon, so that the outage may be over before it is worth a line.
+fn probe_is_near(health: &LaneHealth, now: Timestamp) -> bool {
     let answered_at = health.answered_at.unwrap_or(now);
     health.not_before.is_some_and(|then| then.duration_since(answered_at) < SHORTEST_WAIT_LOGGED)
 }
@@ -305,8 +309,8 @@ mod tests {
         assert_eq!(texts, ["0 s", "30 s", "119 s", "12 min", "2 h", "2 days"]);
     }
 
-    #[test]
-    fn waiting_rows_are_counted_only_for_a_line_that_may_be_written() {
+    #[tokio::test]
+    async fn waiting_rows_are_counted_only_for_a_line_that_may_be_written() {
         let (log, now) = (BackendLog::new("metrics"), Timestamp::from_nanos(0));
         let down = |state, wait| LaneHealth {
             state,
@@ -315,14 +319,23 @@ mod tests {
             ..LaneHealth::default()
         };
         let (soon, later) = (down(BackendState::Unreachable, 1), down(BackendState::Unreachable, 5));
-        let count = |health: &LaneHealth| log.rows_to_count(Lane::Main, health, now);
-        // Nothing is logged while two rows wait for a probe that is at hand.
-        log.log_down(Lane::Main, &soon, count(&soon), now);
-        assert_eq!((count(&soon), count(&later)), (Some(2), Some(MOST_COUNTED)));
-        log.log_down(Lane::Main, &later, Some(3), now);
-        assert_eq!((count(&soon), count(&later)), (None, None));
+        // The number up to which rows are counted. Two wait.
+        let counted = async |lane, health: &LaneHealth| {
+            let mut counted = None;
+            let count = async |most| {
+                counted = Some(most);
+                Some(2)
+            };
+            log.log_down(lane, health, now, count).await;
+            counted
+        };
+        // Nothing is logged while two rows wait for a probe that is near.
+        assert_eq!(counted(Lane::Main, &soon).await, Some(2));
+        assert_eq!(counted(Lane::Main, &soon).await, Some(2));
+        assert_eq!(counted(Lane::Main, &later).await, Some(MOST_COUNTED));
+        assert_eq!((counted(Lane::Main, &soon).await, counted(Lane::Main, &later).await), (None, None));
         let other_line = down(BackendState::Refusing, 60);
-        assert_eq!(count(&other_line), Some(MOST_COUNTED));
-        assert_eq!(log.rows_to_count(Lane::ApplicationKey, &later, now), Some(MOST_COUNTED));
+        assert_eq!(counted(Lane::Main, &other_line).await, Some(MOST_COUNTED));
+        assert_eq!(counted(Lane::ApplicationKey, &later).await, Some(MOST_COUNTED));
     }
 }

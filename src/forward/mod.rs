@@ -63,7 +63,7 @@ struct RunningForwarder {
 /// The epoch in which rows are claimed.
 struct ClaimEpoch {
     number: i64,
-    /// Number of commits in doubt before it was found.
+    /// Number of commits without a clear answer before it was found.
     unclear_commits: u64,
 }
 
@@ -130,7 +130,6 @@ impl Forwarder {
                 None => (false, Some(clock.now().saturating_add(STORE_ERROR_PAUSE))),
             };
             let pause = match next_due_at {
-                // Other replicas change the outbox, too, and nobody tells this one.
                 Some(then) => running.clock.sleep_until(then, self.longest_sleep()),
                 None => running.clock.sleep(self.longest_sleep()),
             };
@@ -176,8 +175,8 @@ impl RunningForwarder {
         self.lanes.in_turn().iter().for_each(|lane| self.log.claimed(lane, true, now));
     }
 
-    /// The epoch to claim rows in, which is found again after a commit in doubt: rows may be claimed without anybody here
-    /// knowing of it. They are free again when nothing is under way. `None` until then.
+    /// The epoch to claim rows in. A commit without a clear answer may have claimed rows that this process does not know
+    /// of. So another epoch is asked for after such a commit, once no attempt is under way. `None` until then.
     async fn claim_epoch(&self, found: &mut Option<ClaimEpoch>, attempts: &Attempts) -> Option<i64> {
         let unclear_commits = self.store.unclear_commits();
         found.take_if(|found| found.unclear_commits != unclear_commits);

@@ -3,10 +3,9 @@ use bytes::Bytes;
 use super::*;
 use crate::backend::tests::that_panics;
 use crate::clock::ManualClock;
-use crate::domain::policy::Policy;
 use crate::sources;
 use crate::sources::pagerduty::{SOURCE, payload};
-use crate::store::{Delivery, MAX_BACKLOG, OutboxFilter, OutboxRow, Reader, RowState, Settings};
+use crate::store::{Delivery, OutboxFilter, OutboxRow, Reader, RowState, Settings};
 
 #[tokio::test]
 async fn a_panic_counts_as_a_failed_attempt() {
@@ -14,13 +13,10 @@ async fn a_panic_counts_as_a_failed_attempt() {
     let path = folder.path().join("store.db");
     let (backend, metrics) = (Arc::new(that_panics()), Metrics::new(["panics".to_owned()]));
     let settings = Settings {
-        policy: Arc::new(Policy::default()),
         destinations: vec![Arc::clone(&backend) as Arc<dyn Destination>],
         sources: sources::ALL,
-        fingerprint: None,
-        is_daemon: false,
-        max_backlog: MAX_BACKLOG,
         observer: Arc::clone(&metrics) as _,
+        ..Settings::default()
     };
     let store = Store::open(&path, settings).unwrap();
     let clock = ManualClock::at(Timestamp::parse("2026-11-20T00:00:00Z").unwrap());
@@ -52,7 +48,7 @@ async fn a_panic_counts_as_a_failed_attempt() {
     stop.send_replace(true);
     running.await.unwrap();
     let row = row();
-    assert!(row.attempts >= 3, "its claim is never released");
+    assert!(row.attempts >= 3, "its claim never ends");
     assert_eq!((row.state, row.last_status), (RowState::Pending, None));
     assert!(row.last_error.unwrap().contains("as no backend should"));
 }

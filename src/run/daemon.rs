@@ -31,8 +31,8 @@ use crate::telemetry::logs::Logs;
 /// Longest time for reading the files of a reload.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest wait for the first figures when the program stops.
-const LAST_READS: Duration = Duration::from_secs(2);
+/// Longest wait at a stop for a read that has begun.
+const READ_END_LIMIT: Duration = Duration::from_secs(2);
 
 /// The running daemon.
 pub(super) struct Daemon {
@@ -174,18 +174,16 @@ impl Daemon {
     }
 }
 
-/// Does the work, unless the program stops: then no request needs it any more. It may end within [`LAST_READS`], because a
-/// connection that still reads keeps the store's file from being closed whole.
+/// Does the work, or ends it when the program stops. Then it may still end within [`READ_END_LIMIT`], because SQLite cannot
+/// remove the WAL while a connection reads.
 async fn until_stop(work: impl Future<Output = ()>, mut stop: watch::Receiver<bool>) {
     let mut work = pin!(work);
-    let is_done = tokio::select! {
-        () = &mut work => true,
+    tokio::select! {
+        () = &mut work => return,
         // An error means that the sender of the signal was dropped, which counts as the signal, too.
-        _ = stop.wait_for(|stop| *stop) => false,
-    };
-    if !is_done {
-        let _ = timeout(LAST_READS, work).await;
+        _ = stop.wait_for(|stop| *stop) => {}
     }
+    let _ = timeout(READ_END_LIMIT, work).await;
 }
 
 /// Logs what a reload has changed.

@@ -29,8 +29,10 @@ impl Store {
         self.queue(move |session| session.release_lease(&backend)).await
     }
 
-    /// Makes the rows of `backend` free that this process has claimed, and returns the epoch to claim rows in. `None` while
-    /// another replica may send, and until this one gets another epoch. Called when no attempt of the backend is under way.
+    /// Frees the rows of `backend` that this process has claimed, and returns the epoch for new claims. On PostgreSQL claims
+    /// end with their epoch, so if the lease still has the epoch of the last claims it is given back, and the result is
+    /// `None` until it is taken again. Also `None` while another replica sends. Called when no attempt of the backend is
+    /// under way.
     pub async fn begin_claims(&self, backend: &str) -> Result<Option<i64>, StoreError> {
         let before = self.claim_epochs().get(backend).copied();
         let name = backend.to_owned();
@@ -83,12 +85,12 @@ impl Store {
 
     /// Makes the rows of a lane due that wait because of failed attempts: `backend` answers again. If there are many, in
     /// parts, so that webhooks are answered in between.
-    pub async fn release(&self, backend: &str, lane: Lane, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn make_due(&self, backend: &str, lane: Lane, now: Timestamp) -> Result<(), StoreError> {
         loop {
             let backend = backend.to_owned();
             let part =
-                self.queue(move |session| lane::release(session, &backend, (lane, false), now)).await?;
-            if part < lane::RELEASED_AT_A_TIME as usize {
+                self.queue(move |session| lane::make_due(session, &backend, (lane, false), now)).await?;
+            if !part.may_have_more {
                 return Ok(());
             }
         }
@@ -106,7 +108,7 @@ impl Store {
         self.queue(move |session| reconcile::known_marks(session, &backend, after, now)).await
     }
 
-    /// Records the outcome of an attempt on a row of a lane of `backend`, and releases the claim. `health` is called
+    /// Records the outcome of an attempt on a row of a lane of `backend`, and ends the claim. `health` is called
     /// when the record is written, so that the last one written has the latest health.
     pub async fn record_attempt(
         &self,

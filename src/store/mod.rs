@@ -395,3 +395,6 @@ impl Store {
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 }
+
+#[cfg(test)]
+mod tests;

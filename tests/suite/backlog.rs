@@ -1,14 +1,11 @@
 //! Tests of the backlog: events that are stored but not folded into failures yet.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::sources;
 use pagerduty_dora::sources::pagerduty::{SOURCE, payload};
-use pagerduty_dora::store::{CommitObserver, Delivery, Settings, Store, StoreError};
+use pagerduty_dora::store::{Delivery, Settings, Store, StoreError};
 use tokio::task::JoinSet;
 
 use crate::engine::{is_only_of_sqlite, store_address};
@@ -23,12 +20,6 @@ const MORE_THAN_FIT: usize = 2 * MAX_BACKLOG + 512;
 /// Part of SQLite that these tests are about.
 const IN_MEMORY: &str = "the backlog is in memory, and limited; that of PostgreSQL is a table";
 
-struct Nobody;
-
-impl CommitObserver for Nobody {
-    fn committed(&self, _: usize, _: Duration) {}
-}
-
 async fn record(store: Store, incident: String) -> Result<(), StoreError> {
     let body = Bytes::from(event_of("incident.triggered", &incident));
     let heading = payload::heading(&body).unwrap();
@@ -40,15 +31,7 @@ async fn record(store: Store, incident: String) -> Result<(), StoreError> {
 }
 
 fn open(path: &Path, max_backlog: usize) -> Store {
-    let settings = Settings {
-        policy: Arc::new(Policy::default()),
-        destinations: Vec::new(),
-        sources: sources::ALL,
-        fingerprint: None,
-        is_daemon: false,
-        max_backlog,
-        observer: Arc::new(Nobody),
-    };
+    let settings = Settings { sources: sources::ALL, max_backlog, ..Settings::default() };
     Store::open(store_address(path), settings).unwrap()
 }
 

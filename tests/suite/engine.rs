@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use pagerduty_dora::store::{Acknowledgement, PostgresAddress, StoreAddress};
+use pagerduty_dora::store::{Acknowledgement, PostgresAddress, Settings, StoreAddress};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -39,6 +39,14 @@ pub(crate) fn is_only_of_sqlite(reason: &str) -> bool {
         println!("left out on PostgreSQL: {}: {reason}", thread.name().unwrap_or_default());
     }
     is_postgres()
+}
+
+/// Fingerprint of the daemons of [`of_a_daemon`].
+pub(crate) const FINGERPRINT: &str = "5eed";
+
+/// These settings, for a daemon. Of several on one database, all decide, because they have the same fingerprint.
+pub(crate) fn of_a_daemon(settings: Settings) -> Settings {
+    Settings { fingerprint: Some(FINGERPRINT.into()), is_daemon: true, ..settings }
 }
 
 /// A store that is on PostgreSQL whatever the suite runs on.

@@ -3,7 +3,6 @@
 //! Everything that was answered 2xx is stored in the end, once, also where a standby has taken over.
 
 mod claims;
-mod daemon;
 mod disturbed;
 mod held;
 mod network;

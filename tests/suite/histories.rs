@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fastrand::Rng;
 use pagerduty_dora::config::Config;
@@ -14,7 +13,7 @@ use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::http::FailureJson;
 use pagerduty_dora::sources;
 use pagerduty_dora::sources::pagerduty::{SOURCE, payload};
-use pagerduty_dora::store::{CommitObserver, Delivery, FailureFilter, MAX_BACKLOG, Reader, Settings, Store};
+use pagerduty_dora::store::{Delivery, FailureFilter, Reader, Settings, Store};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -56,10 +55,6 @@ fn configured(rng: &mut Rng) -> Configured {
 }
 
 pub(crate) fn settings(configured: Configured) -> Settings {
-    struct Nobody;
-    impl CommitObserver for Nobody {
-        fn committed(&self, _: usize, _: Duration) {}
-    }
     let Configured { start, active_time, first_service, min_duration_millis, rules } = configured;
     let text = format!(
         "[failure]\nstart = \"{start}\"\nreopened = \"{}\"\nservice = \"{}\"\nmin_duration = \"{}s\"\n{}",
@@ -70,12 +65,8 @@ pub(crate) fn settings(configured: Configured) -> Settings {
     );
     Settings {
         policy: Arc::new(Config::parse(&text).unwrap().policy()),
-        destinations: Vec::new(),
         sources: sources::ALL,
-        fingerprint: None,
-        is_daemon: false,
-        max_backlog: MAX_BACKLOG,
-        observer: Arc::new(Nobody),
+        ..Settings::default()
     }
 }
 

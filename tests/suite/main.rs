@@ -19,6 +19,7 @@ mod check_database;
 mod check_online;
 mod cli;
 mod corrections;
+mod daemon;
 mod dashboard;
 mod dashboard_deployments;
 mod dashboard_figures;

@@ -12,11 +12,10 @@ use pagerduty_dora::domain::lane::{Lane, LaneHealth};
 use pagerduty_dora::domain::submission::Submission;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources;
-use pagerduty_dora::store::{AttemptOutcome, ClaimOrder, MAX_BACKLOG, Settings, Store};
-use pagerduty_dora::telemetry::metrics::Metrics;
+use pagerduty_dora::store::{AttemptOutcome, ClaimOrder, Settings, Store};
 use tempfile::TempDir;
 
-use crate::engine::store_address;
+use crate::engine::{of_a_daemon, store_address};
 use crate::harness::time;
 
 const CONFIGURATION: &str = "[[backend]]\nname = \"datadog\"\nkind = \"datadog\"\nurl = \"http://127.0.0.1:9\"\napi_key = { value = \"a\" }\n";
@@ -38,17 +37,14 @@ impl Stepped {
     fn configured(configuration: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = Config::parse(configuration).unwrap();
-        let settings = Settings {
+        let settings = of_a_daemon(Settings {
             policy: Arc::new(config.policy()),
             destinations: vec![Arc::new(
                 Backend::from_config(&config.backend[0], &Outgoing::default()).unwrap(),
             )],
             sources: sources::ALL,
-            fingerprint: Some("5".into()),
-            is_daemon: true,
-            max_backlog: MAX_BACKLOG,
-            observer: Metrics::new([]),
-        };
+            ..Settings::default()
+        });
         let store = Store::open(store_address(&folder.path().join("store.db")), settings).unwrap();
         Self { store, now: time("2026-11-20T00:00:00Z"), _folder: folder }
     }

@@ -22,14 +22,14 @@ use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::rule::RuleAction;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::store::{
-    AttemptOutcome, ClaimOrder, CommitObserver, DeploymentFilter, MAX_BACKLOG, Reader, ReevaluateSpan,
-    ReevaluatedBatch, Settings, Store, WriterState,
+    AttemptOutcome, ClaimOrder, DeploymentFilter, Reader, ReevaluateSpan, ReevaluatedBatch, Settings, Store,
+    WriterState,
 };
 use serde_json::Value;
 
 use self::model::{Counting, Rules, counting, expected};
 use self::world::{Month, SOURCES, Told};
-use crate::engine::store_address;
+use crate::engine::{FINGERPRINT, of_a_daemon, store_address};
 use crate::harness::time;
 use crate::store_edit;
 
@@ -46,11 +46,6 @@ application_key = { value = "b" }
 deployments = true
 change_failures = true
 "#;
-
-struct Nobody;
-impl CommitObserver for Nobody {
-    fn committed(&self, _: usize, _: Duration) {}
-}
 
 fn table(services: &[&str], repository: &str, env: Option<&str>, action: RuleAction) -> DeploymentTable {
     DeploymentTable {
@@ -119,15 +114,12 @@ impl Life {
     }
 
     fn store(path: &Path, rules: Rules) -> Store {
-        let settings = Settings {
+        let settings = of_a_daemon(Settings {
             policy: policy(rules),
             destinations: destinations(),
             sources: SOURCES,
-            fingerprint: Some("5".into()),
-            is_daemon: true,
-            max_backlog: MAX_BACKLOG,
-            observer: Arc::new(Nobody),
-        };
+            ..Settings::default()
+        });
         Store::open(store_address(path), settings).unwrap()
     }
 
@@ -160,7 +152,7 @@ impl Life {
 
     async fn reevaluate(&mut self, rules: Rules) {
         self.rules = rules;
-        self.store.configure(policy(rules), destinations(), Some("5".into()));
+        self.store.configure(policy(rules), destinations(), Some(FINGERPRINT.into()));
         let reader = Reader::open(store_address(&self.path)).unwrap();
         let would = changes(async |span| reader.would_change(span, &policy(rules), SOURCES).unwrap()).await;
         let did = changes(async |span| self.store.reevaluate(span, self.now).await.unwrap()).await;

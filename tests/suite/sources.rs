@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
@@ -18,9 +17,7 @@ use pagerduty_dora::http::{
     self, BodyBudget, EventsApi, Keys, Limits, ListenerService, Requests, SourceRequests, WebhookIntake,
 };
 use pagerduty_dora::sources::{RefusalReason, RefusalText, SignatureError, Verify, Webhooks, pagerduty};
-use pagerduty_dora::store::{
-    CommitObserver, Delivery, MAX_BACKLOG, QuarantineRetry, Reader, Recorded, Settings, Store, StoryContext,
-};
+use pagerduty_dora::store::{Delivery, QuarantineRetry, Reader, Recorded, Settings, Store, StoryContext};
 use pagerduty_dora::telemetry::connections::Listener;
 use pagerduty_dora::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
@@ -75,22 +72,8 @@ fn heading(body: &[u8]) -> Result<Heading, String> {
     })
 }
 
-struct Nobody;
-
-impl CommitObserver for Nobody {
-    fn committed(&self, _: usize, _: Duration) {}
-}
-
 fn settings() -> Settings {
-    Settings {
-        policy: Arc::new(Policy::default()),
-        destinations: Vec::new(),
-        sources: SOURCES,
-        fingerprint: None,
-        is_daemon: false,
-        max_backlog: MAX_BACKLOG,
-        observer: Arc::new(Nobody),
-    }
+    Settings { sources: SOURCES, ..Settings::default() }
 }
 
 fn open(path: &Path) -> Store {

@@ -102,9 +102,9 @@ impl<'a> Loop<'a> {
             self.waiting.push(waiting);
         }
         if change.is_some_and(|change| change.to == BackendState::Delivering) {
-            let released =
+            let made_due =
                 self.waiting.iter_mut().filter(|row| row.failing_since.is_some() && !row.is_suspect);
-            released.for_each(|row| row.due = row.due.min(second + 1));
+            made_due.for_each(|row| row.due = row.due.min(second + 1));
         }
     }
 }

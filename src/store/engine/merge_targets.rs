@@ -6,8 +6,8 @@ use super::sql;
 
 /// Keys of all failures that an incident was merged into.
 pub(in crate::store) enum MergeTargets {
-    /// These keys, and perhaps a few more, because no other process writes. For a failure that is not among them (nearly
-    /// all), no query is needed.
+    /// Kept in memory, because no other process writes. After a rollback there may be a few keys too many, which costs a
+    /// query each. For all other failures no query is needed.
     Known(HashSet<i64>),
     /// Not kept in memory: other processes add some, too, and reading all of them in each turn would take long.
     InTable,

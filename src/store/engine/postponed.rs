@@ -1,10 +1,10 @@
-//! Jobs that a writer tries again, because another process holds them up by a lock.
+//! Jobs that a writer tries again, because another process held a lock, or their statement took too long.
 
 use std::time::Instant;
 
 use super::job::Job;
 
-/// Jobs that wait for a lock of another process, and the reason of the last one.
+/// Jobs that are tried again, and the reason of the last one.
 #[derive(Default)]
 pub(super) struct Postponed {
     /// Each with the time at which it was postponed first.

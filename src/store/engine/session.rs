@@ -194,7 +194,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// `true` if other replicas may send, too, each in the epoch of its lease.
+    /// `true` if a claim belongs to the epoch of a lease, `false` if it belongs to the epoch of this process.
     pub(in crate::store) const fn has_leases(&self) -> bool {
         matches!(self.epoch, Epoch::OfLeases(_))
     }

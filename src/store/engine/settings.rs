@@ -34,6 +34,21 @@ pub struct Settings {
     pub observer: Arc<dyn CommitObserver>,
 }
 
+impl Default for Settings {
+    /// Settings of a command without backends, sources and observer.
+    fn default() -> Self {
+        Self {
+            policy: Arc::new(Policy::default()),
+            destinations: Vec::new(),
+            sources: Sources::new(&[]),
+            fingerprint: None,
+            is_daemon: false,
+            max_backlog: MAX_BACKLOG,
+            observer: Arc::new(()),
+        }
+    }
+}
+
 /// The settings of a transaction, which a reload of the configuration replaces.
 pub(in crate::store) struct CurrentSettings {
     settings: Settings,
@@ -84,4 +99,9 @@ pub trait CommitObserver: Send + Sync {
     /// Called when this replica stops to decide, because a later start has another version or configuration, and when it
     /// decides again.
     fn stepped_back(&self, _has_stepped_back: bool) {}
+}
+
+/// Observes nothing.
+impl CommitObserver for () {
+    fn committed(&self, _writes: usize, _took: Duration) {}
 }

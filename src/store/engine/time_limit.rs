@@ -8,9 +8,9 @@ const LONGEST: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from
 /// Limit of time for one part of a long command. A part ends once the time is over, and the next one begins after the last
 /// row that is done.
 ///
-/// Other replicas wait for their turn meanwhile, and so do webhooks. The caller waits for each part for some seconds at most,
-/// and would begin anew. A number of rows is no limit for that: a row may need a hundred statements, each of which may be a
-/// round trip to a server.
+/// On PostgreSQL the other replicas wait for their turn during a part; on SQLite webhooks wait. A request for a part that
+/// takes longer than some seconds fails, and is made again. Counting rows does not limit the time: one row may need a hundred
+/// statements, each a round trip to a server.
 #[derive(Clone, Copy)]
 pub(in crate::store) struct TimeLimit {
     began: Instant,

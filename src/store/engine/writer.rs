@@ -61,7 +61,7 @@ pub(in crate::store) struct Writer {
     has_stepped_back: bool,
     /// Repeats of a group, since the first of them. `None` if the last group was committed.
     repeats: Option<Repeats>,
-    /// Jobs that wait for a lock of another process.
+    /// Jobs that are tried again: another process held a lock, or their statement took too long.
     postponed: Postponed,
     /// Time since when no job can come any more, and shared events are still folded.
     ends_since: Option<Instant>,
@@ -129,7 +129,7 @@ impl Writer {
         }
         let postponed = self.postponed.jobs.len();
         self.commit(group)?;
-        // The lock that has just been waited for is not waited for once more.
+        // What the last commit waited for in vain is not tried again at once.
         if self.postponed.jobs.len() == postponed {
             self.try_postponed()?;
         }

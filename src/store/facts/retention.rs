@@ -14,13 +14,13 @@ const LOOKED_AT: i64 = if cfg!(test) { 5 } else { 1_000 };
 /// Removes bodies received before `before`, oldest first: those of events, and once none of them is left, rows of the
 /// quarantine. The events themselves stay. Returns the number of removed bodies.
 pub(in crate::store) fn forget_bodies(session: &Session<'_>, before: Timestamp) -> sql::Result<usize> {
-    match of_events(session, before)? {
-        0 => in_quarantine(session, before),
+    match forget_bodies_of_events(session, before)? {
+        0 => delete_from_quarantine(session, before),
         forgotten => Ok(forgotten),
     }
 }
 
-fn of_events(session: &Session<'_>, before: Timestamp) -> sql::Result<usize> {
+fn forget_bodies_of_events(session: &Session<'_>, before: Timestamp) -> sql::Result<usize> {
     // Rows are in order of arrival, so the search begins after the last removed body. Unfolded events still need their
     // bodies.
     const OLDEST: &str =
@@ -42,7 +42,7 @@ fn of_events(session: &Session<'_>, before: Timestamp) -> sql::Result<usize> {
     Ok(forgotten)
 }
 
-fn in_quarantine(session: &Session<'_>, before: Timestamp) -> sql::Result<usize> {
+fn delete_from_quarantine(session: &Session<'_>, before: Timestamp) -> sql::Result<usize> {
     // No index has the time, but rows are nearly in order of arrival, so only the first ones are looked at.
     const FORGET: &str = "DELETE FROM quarantine WHERE id IN (
         SELECT id FROM (SELECT id, received_at_ns FROM quarantine ORDER BY id LIMIT ?2) oldest
@@ -54,7 +54,7 @@ fn in_quarantine(session: &Session<'_>, before: Timestamp) -> sql::Result<usize>
 mod tests {
     use super::*;
     use crate::domain::deployment::tests::time;
-    use crate::store::outbox::tests::store_with;
+    use crate::store::tests::store_with;
 
     #[tokio::test]
     async fn the_quarantine_is_emptied_in_parts_that_end() {

@@ -58,14 +58,15 @@ pub struct Claim {
     pub next_due_at: Option<Timestamp>,
 }
 
-/// Makes the rows of a backend free that this process has claimed, the last time in the epoch `before`, and returns the epoch
-/// to claim rows in. `None` while another replica may send, and until this one gets another epoch.
+/// Frees the rows of a backend that this process has claimed, and returns the epoch for new claims. `before`: epoch of its
+/// last claims. On PostgreSQL claims end with their epoch, so if the lease still has that epoch it is given back, and the
+/// result is `None` until it is taken again. Also `None` while another replica sends.
 pub(in crate::store) fn begin(
     session: &Session<'_>,
     backend: &str,
     before: Option<i64>,
 ) -> sql::Result<Option<i64>> {
-    const RELEASE: &str = "UPDATE outbox SET claimed_by = NULL
+    const FREE: &str = "UPDATE outbox SET claimed_by = NULL
         WHERE backend = ?1 AND due_at_ns IS NOT NULL AND claimed_by = ?2";
     let epoch = session.own_epoch(backend)?;
     if session.has_leases() {
@@ -75,7 +76,7 @@ pub(in crate::store) fn begin(
             return Ok(None);
         }
     } else if let Some(epoch) = epoch {
-        session.run(RELEASE, params![backend, epoch])?;
+        session.run(FREE, params![backend, epoch])?;
     }
     Ok(epoch)
 }
@@ -155,7 +156,7 @@ fn selections(choice: ClaimOrder) -> Vec<ClaimQuery> {
     }
 }
 
-/// Due rows that no earlier revision holds back. What `IS TRUE` is for is said at [`Revisions`](super::rows::Revisions).
+/// Due rows that no earlier revision holds back. `IS TRUE`: see [`engine::sql`](sql).
 fn due(
     session: &Session<'_>,
     (backend, epoch): (&str, i64),

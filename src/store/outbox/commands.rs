@@ -12,8 +12,8 @@ use crate::store::engine::session::Session;
 use crate::store::engine::sql::{self, params};
 use crate::store::engine::time_limit::TimeLimit;
 
-/// Largest number of rows that one transaction changes, so that webhooks do not wait long.
-const AT_A_TIME: i64 = 1_000;
+/// Largest number of rows that are read for a part. [`TimeLimit`] usually ends the part earlier.
+pub(super) const READ_AT_A_TIME: i64 = 1_000;
 
 /// Command for a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
@@ -110,7 +110,7 @@ pub(in crate::store) fn apply(
 pub struct CommandTotals {
     /// Number of rows for which the command is done.
     pub done: u64,
-    /// Number of rows that stay dead, because a newer revision exists.
+    /// Number of rows that the command left as they are: a newer revision exists, or the row is being sent or has changed.
     pub outdated: u64,
     /// Number of rows that were not dead, and waited because of failed attempts. They are retried now.
     pub waiting: u64,
@@ -142,15 +142,16 @@ pub(in crate::store) fn apply_to_some(
         AND (CAST(?3 AS TEXT) IS NULL OR backend = ?3) ORDER BY backend, id LIMIT ?4";
     // The rows of one backend begin there in the index.
     let last_backend = backend.filter(|backend| *backend > last_backend.as_str()).unwrap_or(last_backend);
-    let rows = session.db().all(DEAD, params![last_backend, last_id, backend, AT_A_TIME], |row| {
+    let rows = session.db().all(DEAD, params![last_backend, last_id, backend, READ_AT_A_TIME], |row| {
         Ok(CommandCursor(row.get(0)?, row.get(1)?))
     })?;
     let ids = rows.iter().map(|CommandCursor(_, row)| *row);
-    let (total, taken) = apply_in_time(session, ids, command, now)?;
-    Ok((total, rows[..taken].last().cloned()))
+    let (total, handled) = apply_in_time(session, ids, command, now)?;
+    Ok((total, rows[..handled].last().cloned()))
 }
 
-/// Applies a person's command to the first of these rows, as many as there is time for. Returns how many those are.
+/// Applies a person's command to these rows in their order, until the time for a part is over. Returns the totals, and the
+/// number of rows handled.
 pub(super) fn apply_in_time(
     session: &mut Session<'_>,
     rows: impl Iterator<Item = i64>,
@@ -158,18 +159,21 @@ pub(super) fn apply_in_time(
     now: Timestamp,
 ) -> sql::Result<(CommandTotals, usize)> {
     let limit = TimeLimit::of_a_part();
-    let (mut total, mut taken) = (CommandTotals::default(), 0);
+    let (mut total, mut handled) = (CommandTotals::default(), 0);
     for row in rows {
         match apply(session, row, command, now)? {
             CommandOutcome::Done => total.done += 1,
-            _ => total.outdated += 1,
+            CommandOutcome::NotFound
+            | CommandOutcome::Final(_)
+            | CommandOutcome::Outdated
+            | CommandOutcome::UnderWay => total.outdated += 1,
         }
-        taken += 1;
+        handled += 1;
         if limit.is_over() {
             break;
         }
     }
-    Ok((total, taken))
+    Ok((total, handled))
 }
 
 /// Progress of a retry of the rows that wait.
@@ -178,7 +182,7 @@ pub struct RetryCursor {
     /// Backend and credential of the last lane whose rows are all retried.
     after: (String, String),
     /// Number of rows of the next lane that were made due.
-    released: u64,
+    made_due: u64,
 }
 
 /// Retries some of the waiting rows of a backend, or of all, at once: those that wait because of failed attempts, and
@@ -198,13 +202,14 @@ pub(in crate::store) fn request_retry_of_some(
             .one(NEXT, params![last_backend, last_lane, backend], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let Some((backend, word)) = next else { return Ok((CommandTotals::default(), None)) };
     let lane = Lane::parse(&word).ok_or_else(|| unknown_word(1, &word))?;
-    let part = lane::release(session, &backend, (lane, true), now)?;
-    let released = cursor.released + part as u64;
-    if part == lane::RELEASED_AT_A_TIME as usize {
-        return Ok((CommandTotals::default(), Some(RetryCursor { released, ..cursor.clone() })));
+    let part = lane::make_due(session, &backend, (lane, true), now)?;
+    let made_due = cursor.made_due + part.rows;
+    if part.may_have_more {
+        return Ok((CommandTotals::default(), Some(RetryCursor { made_due, ..cursor.clone() })));
     }
-    let waiting = u64::from(lane::held_back(session, &backend, lane, now)?).max(released);
+    // If only probes are sent, the rows just made due are among those that wait for a probe.
+    let waiting = u64::from(lane::waiting_for_probe(session, &backend, lane, now)?).max(made_due);
     lane::request_retry(session, &backend, now)?;
-    let next = RetryCursor { after: (backend, word), released: 0 };
+    let next = RetryCursor { after: (backend, word), made_due: 0 };
     Ok((CommandTotals { waiting, ..CommandTotals::default() }, Some(next)))
 }

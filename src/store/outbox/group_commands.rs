@@ -1,12 +1,9 @@
 //! Commands of people for a group of rows: those of one backend with the same answer.
 
-use super::commands::{CommandTotals, RowCommand, apply_in_time};
+use super::commands::{CommandTotals, READ_AT_A_TIME, RowCommand, apply_in_time};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::session::Session;
 use crate::store::engine::sql::{self, Db, Row, params};
-
-/// Largest number of rows that one transaction changes, so that webhooks do not wait long.
-const AT_A_TIME: i64 = 1_000;
 
 /// Kind of rows that need a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,11 +76,11 @@ pub(in crate::store) fn apply_to_group(
     );
     let rows: Vec<i64> = session.db().all(
         &sql,
-        params![group.backend, group.last_status, group.last_error, after, AT_A_TIME],
+        params![group.backend, group.last_status, group.last_error, after, READ_AT_A_TIME],
         |row| row.get(0),
     )?;
-    let (total, taken) = apply_in_time(session, rows.iter().copied(), command, now)?;
-    Ok((total, rows[..taken].last().copied()))
+    let (total, handled) = apply_in_time(session, rows.iter().copied(), command, now)?;
+    Ok((total, rows[..handled].last().copied()))
 }
 
 /// The group of a row that needs a person. `None` if the row does not, or does not exist.

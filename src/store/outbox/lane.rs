@@ -80,25 +80,32 @@ pub(in crate::store) fn request_retry(
     Ok(())
 }
 
-/// Number of rows that are released in one transaction, so that nobody waits long for the writer.
-pub(in crate::store) const RELEASED_AT_A_TIME: u32 = if cfg!(test) { 2 } else { 1_000 };
+/// Number of rows that are made due in one transaction, so that nobody waits long for the writer.
+const MADE_DUE_AT_A_TIME: u32 = if cfg!(test) { 2 } else { 1_000 };
 
-/// Makes the next rows of a lane due that wait because of failed attempts, and returns their number: less than
-/// [`RELEASED_AT_A_TIME`] if these were all. Rows without an attempt wait for another reason. Suspect rows go on waiting,
-/// unless `also_suspect` is set for a person who retries them.
-pub(in crate::store) fn release(
+/// Rows that were made due in one transaction.
+pub(in crate::store) struct MadeDue {
+    /// Their number.
+    pub(in crate::store) rows: u64,
+    /// `false` if these were all.
+    pub(in crate::store) may_have_more: bool,
+}
+
+/// Makes the next rows of a lane due that wait because of failed attempts. Rows without an attempt wait for another reason.
+/// Suspect rows go on waiting, unless `also_suspect` is set for a person who retries them.
+pub(in crate::store) fn make_due(
     session: &mut Session<'_>,
     backend: &str,
     (lane, also_suspect): (Lane, bool),
     now: Timestamp,
-) -> sql::Result<usize> {
+) -> sql::Result<MadeDue> {
     const SQL: &str = "UPDATE outbox SET due_at_ns = ?3 WHERE id IN (SELECT id FROM outbox
         WHERE backend = ?1 AND lane = ?2 AND due_at_ns > ?3 AND attempts + refusals > 0 AND suspect <= ?4
         ORDER BY due_at_ns LIMIT ?5)";
-    let released = session
-        .run(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect, RELEASED_AT_A_TIME])?;
-    session.changes.outbox_changed |= released > 0;
-    Ok(released)
+    let rows = session
+        .run(SQL, params![backend, lane.as_str(), now.as_nanos(), also_suspect, MADE_DUE_AT_A_TIME])?;
+    session.changes.outbox_changed |= rows > 0;
+    Ok(MadeDue { rows: rows as u64, may_have_more: rows == MADE_DUE_AT_A_TIME as usize })
 }
 
 /// Largest number of waiting rows that are counted in a transaction, so that nobody waits long for the writer. If a count
@@ -107,7 +114,7 @@ pub(in crate::store) fn release(
 pub const MOST_COUNTED: u32 = if cfg!(test) { 8 } else { 10_000 };
 
 /// Number of rows of a lane that are due, and wait because only probes are sent. At most [`MOST_COUNTED`].
-pub(in crate::store) fn held_back(
+pub(in crate::store) fn waiting_for_probe(
     session: &Session<'_>,
     backend: &str,
     lane: Lane,

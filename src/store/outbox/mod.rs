@@ -1,6 +1,5 @@
 //! The outbox: the requests that were sent to each backend, and those that are still to be sent.
 
-pub(super) mod again;
 pub(super) mod apart;
 pub(super) mod attempts;
 pub(super) mod backfill;
@@ -15,6 +14,7 @@ pub(super) mod mark_target;
 pub(super) mod reconcile;
 pub(super) mod rows;
 pub(super) mod tell;
+pub(super) mod told_again;
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

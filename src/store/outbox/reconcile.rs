@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::again;
 use super::desired::{Desired, failed, of_deployment, of_failure, remediation_kind};
 use super::late::repeat;
 use super::mark_target;
 use super::rows::{ExistingRow, NewRow, Revisions, Topic, destination};
+use super::told_again;
 use crate::domain::deployment::Deployment;
 use crate::domain::failure::{Evaluated, FailureState};
 use crate::domain::forwarding::{Action, Destination, FailuresSent, RevisionContext};
@@ -63,13 +63,13 @@ fn reconcile(
     let mut replaced = 0;
     if let Some(newest) = newest {
         if desired.is_request_of(newest) {
-            again::put(session, destination, revisions, newest, now)?;
+            told_again::put(session, destination, revisions, newest, now)?;
             return Ok(false);
         }
         replaced = revisions.supersede(session, desired.request.is_none())?;
         let remaining = if replaced > 0 { revisions.newest(session)? } else { None };
         if let Some(existing) = remaining.filter(|existing| desired.is_satisfied_by(existing)) {
-            again::put(session, destination, revisions, &existing, now)?;
+            told_again::put(session, destination, revisions, &existing, now)?;
             // A superseded row may have been the repeat of that revision.
             repeat(session, revisions, now)?;
             return Ok(false);
@@ -81,7 +81,7 @@ fn reconcile(
     let is_discarded = session.changes.is_quiet && replaced == 0;
     let request = NewRow { revision, repeats: false, due_at: (!is_discarded).then_some(due_at), prepared };
     revisions.put(session, destination, &request, now)?;
-    again::count(session, revisions, |counts| &mut counts.new);
+    told_again::count(session, revisions, |counts| &mut counts.new);
     Ok(true)
 }
 
@@ -102,8 +102,8 @@ fn failure(session: &mut Session<'_>, row: i64, touched: &TouchedFailure) -> sql
     for destination in destinations {
         let revisions = Revisions { topic: Topic::Failure, subject: row, backend: destination.name() };
         let newest = if *revision > 0 { revisions.newest(session)? } else { None };
-        let is_correction = (*revision > 0 && revisions.known(session)?.is_some())
-            || (is_told_again && again::may_be_deleted(destination, evaluated));
+        let is_correction = (*revision > 0 && revisions.newest_at_backend(session)?.is_some())
+            || (is_told_again && told_again::may_be_deleted(destination, evaluated));
         let context = RevisionContext { revision: revision + 1, is_correction };
         let linked = linked(session, destination, row, evaluated)?;
         let evaluated = linked.as_ref().unwrap_or(evaluated);
@@ -146,7 +146,8 @@ fn deployment(
     now: Timestamp,
 ) -> sql::Result<()> {
     let revisions = Revisions { topic: Topic::Deployment, subject: row, backend: destination.name() };
-    let (is_correction, revision) = (revisions.known(session)?.is_some(), revisions.next(session)?);
+    let (is_correction, revision) =
+        (revisions.newest_at_backend(session)?.is_some(), revisions.next_number(session)?);
     let desired = of_deployment(destination, (id, counting), RevisionContext { revision, is_correction });
     let newest = revisions.newest(session)?;
     reconcile(session, destination, (revisions, newest.as_ref()), desired, (revision, now, now)).map(drop)
@@ -189,7 +190,7 @@ fn mark_at(
     let deployments = Revisions { topic: Topic::Deployment, subject: row, backend: destination.name() };
     let marks = Revisions { topic: Topic::Mark, ..deployments };
     let (newest, existing) = (marks.newest(session)?, deployments.newest(session)?);
-    let known = marks.known(session)?;
+    let known = marks.newest_at_backend(session)?;
     let known = known.as_ref().map(|known| mark_target::marked(destination, known)).unwrap_or_default();
     let mut desired = Desired::NOTHING;
     if let Some(mark) = mark {
@@ -229,7 +230,7 @@ fn mark_at(
             desired = desired_mark(destination, (target, None), removed, newest.as_ref());
         }
     }
-    let revision = marks.next(session)?;
+    let revision = marks.next_number(session)?;
     reconcile(session, destination, (marks, newest.as_ref()), desired, (revision, due_at, now)).map(drop)
 }
 
@@ -264,7 +265,7 @@ pub(in crate::store) fn known_marks(
     now: Timestamp,
 ) -> sql::Result<Option<i64>> {
     const IS_DONE: &str = "SELECT EXISTS (SELECT 1 FROM marked_backend WHERE backend = ?1)";
-    // Rows of the outbox are found by their deployment. What `IS TRUE` is for is said at `Revisions`.
+    // Rows of the outbox are found by their deployment. `IS TRUE`: see `engine::sql`.
     const NEXT: &str = "SELECT id, EXISTS (SELECT 1 FROM outbox WHERE deployment = d.id
             AND (backend = ?1 AND topic = 'mark' AND state <> 'superseded') IS TRUE)
         FROM stored_deployment d WHERE id > ?2 ORDER BY id LIMIT ?3";

@@ -73,8 +73,7 @@ impl Topic {
 
 /// All revisions of one failure, of one deployment or of one mark, for one backend.
 ///
-/// No index serves a condition `(…) IS TRUE`. So PostgreSQL finds them by their subject, and never looks through all rows of a
-/// state, which are few at one time, when it plans, and many at another.
+/// They are found by their subject. `IS TRUE`: see [`engine::sql`](sql).
 #[derive(Clone, Copy)]
 pub(super) struct Revisions<'a> {
     pub(super) topic: Topic,
@@ -114,7 +113,7 @@ impl Revisions<'_> {
     }
 
     /// The newest row that the backend may have: at least one attempt was not clearly rejected.
-    pub(super) fn known(self, session: &Session<'_>) -> sql::Result<Option<ExistingRow>> {
+    pub(super) fn newest_at_backend(self, session: &Session<'_>) -> sql::Result<Option<ExistingRow>> {
         self.find(session, "(in_doubt > 0 OR taken > 0)")
     }
 
@@ -156,13 +155,13 @@ impl Revisions<'_> {
         newest: &ExistingRow,
     ) -> sql::Result<bool> {
         let sql = format!("SELECT EXISTS (SELECT 1 FROM outbox WHERE {})", self.older_unanswered());
-        session.db().only(&sql, &self.and(newest.revision), |row| row.get(0))
+        session.db().only(&sql, &self.parameters(newest.revision), |row| row.get(0))
     }
 
     /// Records that no revision older than this one can arrive late any more.
     pub(super) fn forget_unanswered(self, session: &Session<'_>, revision: i64) -> sql::Result<()> {
         let sql = format!("UPDATE outbox SET unknown = 0 WHERE {}", self.older_unanswered());
-        session.run(&sql, &self.and(revision)).map(drop)
+        session.run(&sql, &self.parameters(revision)).map(drop)
     }
 
     fn older_unanswered(self) -> String {
@@ -173,7 +172,7 @@ impl Revisions<'_> {
     }
 
     /// The parameters, with a revision.
-    fn and(&self, revision: i64) -> [Value<'_>; 4] {
+    fn parameters(&self, revision: i64) -> [Value<'_>; 4] {
         let (backend, topic) = (Value::Text(self.backend), Value::Text(self.topic.as_str()));
         [Value::Integer(self.subject), backend, topic, Value::Integer(revision)]
     }
@@ -185,11 +184,11 @@ impl Revisions<'_> {
             AND (backend = ?2 AND topic = ?3 AND state = 'pending') IS TRUE",
             self.column()
         );
-        session.db().only(&sql, &self.and(revision), |row| row.get(0))
+        session.db().only(&sql, &self.parameters(revision), |row| row.get(0))
     }
 
     /// Number of the next revision of a deployment or of its mark, which share one series of numbers.
-    pub(super) fn next(self, session: &Session<'_>) -> sql::Result<i64> {
+    pub(super) fn next_number(self, session: &Session<'_>) -> sql::Result<i64> {
         let sql = format!(
             "SELECT coalesce(max(revision), 0) + 1 FROM outbox WHERE {} = ?1 AND backend = ?2",
             self.column()

@@ -14,7 +14,7 @@ use crate::store::engine::time_limit::TimeLimit;
 use crate::store::facts::deployment::of_row;
 use crate::store::state::failure::stored;
 
-/// Largest number of subjects of one transaction, so that nobody waits long for the writer.
+/// Largest number of subjects that are read for a part. [`TimeLimit`] usually ends the part earlier.
 const AT_A_TIME: u32 = 200;
 
 /// Tells the next subjects, as many as there is time for.
@@ -28,8 +28,8 @@ pub(in crate::store) fn tell(
     };
     let destinations = session.settings.destinations.iter().map(|destination| &**destination);
     let destinations: Vec<&dyn Destination> = destinations.filter(asked).collect();
-    let is_told = |destination: &&&dyn Destination| !destination.counts_each_request();
-    let told: Vec<&dyn Destination> = destinations.iter().filter(is_told).copied().collect();
+    let told: Vec<&dyn Destination> =
+        destinations.iter().copied().filter(|destination| !destination.counts_each_request()).collect();
     let subjects = if is_needed(order.from.part, &told) { find(session.db(), order)? } else { Vec::new() };
     let treatment = Treatment { is_dry_run: order.is_dry_run, is_quiet: false };
     let (rows, next) = apart(session, treatment, |session| {
@@ -107,9 +107,9 @@ fn touch(session: &mut Session<'_>, part: TellPart, row: i64, now: Timestamp) ->
     match part {
         TellPart::Deployments => {
             let Some(deployment) = of_row(session.db(), row)? else { return Ok(()) };
-            // It replaces itself: no link follows from that.
-            let replaced = vec![deployment.clone()];
-            let touched = TouchedDeployment { deployment, counts: true, replaced, is_linked: true, now };
+            // No link follows: the deployment did not change.
+            let touched =
+                TouchedDeployment { deployment, counts: true, replaced: Vec::new(), is_linked: true, now };
             session.changes.deployments.insert(row, touched);
             session.changes.touch_mark(Some(row), now);
         }

@@ -1,43 +1,25 @@
-//! Work on many rows is done in parts.
+//! Work on many rows is done in parts, which leave no row out, and take none twice.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::claim::ClaimOrder;
 use super::commands::RetryCursor;
 use super::{lane, reconcile};
+use crate::backend::{Backend, Outgoing};
+use crate::config::Config;
 use crate::domain::deployment::tests::{deployment, time};
 use crate::domain::lane::Lane;
-use crate::domain::policy::Policy;
-use crate::domain::source::Sources;
+use crate::domain::submission::tests::submission;
+use crate::domain::tell::{TellOrder, TellPlace, TellStep, ToldRows};
 use crate::domain::timestamp::Timestamp;
 use crate::store::engine::sql::params;
-use crate::store::{CommitObserver, MAX_BACKLOG, Settings, Store};
-
-struct Nobody;
-
-impl CommitObserver for Nobody {
-    fn committed(&self, _: usize, _: Duration) {}
-}
-
-/// A store with this many deployments, in rows from 1 on.
-pub(in crate::store) async fn store_with(deployments: i64, folder: &tempfile::TempDir) -> Store {
-    let settings = Settings {
-        policy: Arc::new(Policy::default()),
-        destinations: Vec::new(),
-        sources: Sources::new(&[]),
-        fingerprint: None,
-        is_daemon: false,
-        max_backlog: MAX_BACKLOG,
-        observer: Arc::new(Nobody),
-    };
-    let store = Store::open(&folder.path().join("store.db"), settings).unwrap();
-    for n in 1..=deployments {
-        let made = deployment(&n.to_string(), "", "00:00", "00:10");
-        store.record_deployment(made, time("01:00")).await.unwrap();
-    }
-    store
-}
+use crate::store::tests::store_with;
+use crate::store::{
+    CommandCursor, CommandTotals, GroupKind, OutboxFilter, Reader, RowCommand, RowGroup, RowState, Settings,
+    Store,
+};
 
 async fn run(store: &Store, sql: &'static str) -> usize {
     store.queue(move |session| session.run(sql, params![])).await.unwrap()
@@ -88,15 +70,15 @@ async fn due_at(store: &Store) -> Vec<Timestamp> {
 }
 
 #[tokio::test]
-async fn waiting_rows_are_released_in_parts_until_all_are_due() {
+async fn waiting_rows_are_made_due_in_parts_until_all_are_due() {
     let folder = tempfile::tempdir().unwrap();
     let store = store_with(6, &folder).await;
     run(&store, WAITING).await;
     let (now, later) = (time("02:00"), time("05:00"));
     assert_eq!(due_at(&store).await, [later; 6]);
-    let part = store.queue(move |session| lane::release(session, "metrics", (Lane::Main, false), now));
-    assert_eq!(part.await.unwrap(), 2);
-    store.release("metrics", Lane::Main, now).await.unwrap();
+    let part = store.queue(move |session| lane::make_due(session, "metrics", (Lane::Main, false), now));
+    assert_eq!(part.await.unwrap().rows, 2);
+    store.make_due("metrics", Lane::Main, now).await.unwrap();
     assert_eq!(due_at(&store).await, [now, now, now, now, now, later]);
 }
 
@@ -139,4 +121,109 @@ async fn claims_make_rows_due_in_parts_after_the_clock_was_set_back() {
         due_at(&store).await.iter().filter(|due_at| **due_at < later).count()
     };
     assert_eq!([claim().await, claim().await, claim().await, claim().await], [2, 4, 6, 6]);
+}
+
+const BACKEND: &str = r#"
+[[backend]]
+name = "datadog"
+kind = "datadog"
+url = "http://127.0.0.1:9"
+api_key = { value = "a" }
+application_key = { value = "b" }
+deployments = true
+change_failures = true
+"#;
+
+/// Number of deployments, and of failures, each of which is caused by another deployment.
+pub(super) const MANY: usize = 5;
+
+/// A store that is told of deployments and of failures before it has a backend.
+pub(super) async fn filled(path: &Path) -> Store {
+    let config = Config::parse(BACKEND).unwrap();
+    let (policy, backend) =
+        (config.policy(), Backend::from_config(&config.backend[0], &Outgoing::default()).unwrap());
+    let settings = Settings { policy: Arc::new(policy), ..Settings::default() };
+    let policy = Arc::clone(&settings.policy);
+    let store = Store::open(path, settings).unwrap();
+    for n in 0..MANY {
+        // Some have the same end.
+        let at = format!("00:{:02}", n / 2);
+        let deployment = deployment(&n.to_string(), &format!("service {n}"), "00:00", &at);
+        let failure = submission(&n.to_string(), &deployment.service, "00:10", Some("00:20"));
+        store.record_deployment(deployment, time("01:00")).await.unwrap();
+        store.submit(failure, time("01:00")).await.unwrap();
+    }
+    store.configure(policy, vec![Arc::new(backend)], None);
+    store
+}
+
+/// Tells everything since a time. Returns the number of steps, and what was put into the outbox.
+pub(super) async fn tell_all(store: &Store, since: Timestamp) -> (usize, ToldRows) {
+    let (mut steps, mut rows) = (0, TellStep::default());
+    let mut from = Some(TellPlace::default());
+    while let Some(place) = from {
+        let order = TellOrder { since, backend: None, from: place, is_dry_run: false };
+        let step = store.tell(order, time("02:00")).await.unwrap();
+        from = step.next;
+        rows.add(step);
+        steps += 1;
+    }
+    (steps, rows.backends[0].rows)
+}
+
+/// The number of rows of the outbox in each state.
+pub(super) fn states(reader: &Reader) -> BTreeMap<&'static str, usize> {
+    let page = reader.outbox(&OutboxFilter { limit: 100, ..OutboxFilter::default() }).unwrap();
+    let mut states = BTreeMap::new();
+    for row in page.rows {
+        *states.entry(row.state.as_str()).or_default() += 1;
+    }
+    states
+}
+
+/// A store whose rows are all dead.
+async fn with_dead_rows(path: &Path) -> (Store, Reader) {
+    const DIE: &str = "UPDATE outbox SET state = 'dead', due_at_ns = NULL, last_status = 400";
+    let store = filled(path).await;
+    tell_all(&store, time("00:00")).await;
+    store.queue(|session| session.run(DIE, params![]).map(drop)).await.unwrap();
+    (store, Reader::open(path).unwrap())
+}
+
+#[tokio::test]
+async fn commands_for_all_dead_rows_go_on_after_the_last_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, reader) = with_dead_rows(&folder.path().join("store.db")).await;
+    let (mut totals, mut after, mut steps) = (CommandTotals::default(), Some(CommandCursor::default()), 0);
+    while let Some(last) = after {
+        let (part, next) =
+            store.apply_command_to_some(None, RowCommand::Retry, last, time("03:00")).await.unwrap();
+        totals += part;
+        after = next;
+        steps += 1;
+    }
+    assert_eq!((steps, totals.done, totals.outdated), (3 * MANY + 1, 3 * MANY as u64, 0));
+    assert_eq!(states(&reader), BTreeMap::from([("pending", 3 * MANY)]));
+}
+
+#[tokio::test]
+async fn commands_for_a_group_go_on_after_the_last_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, reader) = with_dead_rows(&folder.path().join("store.db")).await;
+    let (mut totals, mut after, mut steps) = (CommandTotals::default(), Some(0), 0);
+    while let Some(last) = after {
+        let group = RowGroup {
+            backend: "datadog".to_owned(),
+            kind: GroupKind::Dead,
+            last_status: Some(400),
+            last_error: None,
+        };
+        let (part, next) =
+            store.apply_command_to_group(group, RowCommand::Discard, last, time("03:00")).await.unwrap();
+        totals += part;
+        after = next;
+        steps += 1;
+    }
+    assert_eq!((steps, totals.done, totals.outdated), (3 * MANY + 1, 3 * MANY as u64, 0));
+    assert_eq!(states(&reader), BTreeMap::from([(RowState::Discarded.as_str(), 3 * MANY)]));
 }

@@ -80,14 +80,14 @@ fn story(db: &Db, stored: StoredDeployment, context: DeploymentContext<'_>) -> s
     const ATTEMPTS: &str = "SELECT backend, revision, ended_at_ns, status, error
         FROM attempt JOIN outbox ON outbox.id = attempt.outbox
         WHERE deployment = ?1 ORDER BY ended_at_ns, backend, revision, number";
-    let (row, received_at, at_source) = (stored.row, stored.received_at, stored.origin.source_deployment);
+    let (row, received_at, source_row) = (stored.row, stored.received_at, stored.origin.source_deployment);
     let reasons = reasons_at_source(db, &stored, context)?;
     let counts = stored.standing.counts();
     let (view, remediation_kind) = view(db, stored, context.pending)?;
     let caused = caused(db, row)?;
     let facts = ExplainedDeployment {
         view: &view,
-        at_source: &reasons,
+        source_reasons: &reasons,
         received_at,
         caused: &caused,
         remediation_kind,
@@ -109,7 +109,7 @@ fn story(db: &Db, stored: StoredDeployment, context: DeploymentContext<'_>) -> s
     let before = deployment_before(db, &view.deployment)?;
     Ok(DeploymentStory {
         deployment: view,
-        events: events_at_source(db, at_source)?,
+        events: events_at_source(db, source_row)?,
         why,
         attempts,
         received_at,
@@ -124,13 +124,14 @@ fn reasons_at_source(
     stored: &StoredDeployment,
     context: DeploymentContext<'_>,
 ) -> sql::Result<Vec<Why>> {
-    let Some(at_source) = source_deployment::of_row(db, context.sources, stored.origin.source_deployment)?
+    let Some(source_deployment) =
+        source_deployment::of_row(db, context.sources, stored.origin.source_deployment)?
     else {
         return Ok(Vec::new());
     };
-    let Some(history) = &at_source.history else { return Ok(Vec::new()) };
-    let mut reasons = explain_source_deployment(&at_source.id, history, context.policy);
-    if !changed_deployments::of_all(db, context.sources, &[at_source], context.policy)?.is_empty() {
+    let Some(history) = &source_deployment.history else { return Ok(Vec::new()) };
+    let mut reasons = explain_source_deployment(&source_deployment.id, history, context.policy);
+    if !changed_deployments::of_all(db, context.sources, &[source_deployment], context.policy)?.is_empty() {
         reasons.push(decided_under_other_configuration());
     }
     Ok(reasons)

@@ -6,7 +6,7 @@ use crate::domain::source::Sources;
 use crate::store::engine::error::ReadError;
 use crate::store::state::merge_group::Incidents;
 use crate::store::state::reevaluate::{
-    ReevaluatePart, ReevaluateSpan, ReevaluatedBatch, batch, deployment_changes,
+    ReevaluatePart, ReevaluateSpan, ReevaluatedBatch, deployment_changes, reevaluate_failures,
 };
 
 impl Reader {
@@ -23,6 +23,6 @@ impl Reader {
             return Ok(deployment_changes(&db, sources, policy, span)?);
         }
         // Nobody waits for a reader, so there is no limit of time.
-        Ok(batch(&Incidents { db: &db, sources }, policy, (span, None), |_, _| Ok(()))?)
+        Ok(reevaluate_failures(&Incidents { db: &db, sources }, policy, (span, None), |_, _| Ok(()))?)
     }
 }

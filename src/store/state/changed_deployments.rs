@@ -35,18 +35,18 @@ impl Changed {
 pub(in crate::store) fn of_all(
     db: &Db,
     sources: Sources,
-    at_source: &[SourceDeployment],
+    source_deployments: &[SourceDeployment],
     policy: &Policy,
 ) -> sql::Result<Vec<ChangedDeployment>> {
     let mut rows = BTreeMap::new();
-    for at_source in at_source {
+    for source_deployment in source_deployments {
         for Wanted { stored: before, deployment, standing, .. } in
-            wanted(db, at_source, policy)?.into_iter().filter(Wanted::differs_from_stored)
+            wanted(db, source_deployment, policy)?.into_iter().filter(Wanted::differs_from_stored)
         {
             let after = StoredDeployment {
                 row: 0,
                 deployment,
-                origin: origin(at_source)?,
+                origin: origin(source_deployment)?,
                 standing,
                 received_at: None,
             };

@@ -55,8 +55,8 @@ fn open_at_start(db: &Db, deployment: &Deployment) -> sql::Result<Vec<i64>> {
 }
 
 /// The failures that have ended and were open at a time. A failure of 2^n to 2^(n + 1) nanoseconds began less than
-/// 2^(n + 1) nanoseconds before it. One statement for all lengths takes one round trip to a server. No index serves a
-/// condition `(…) IS TRUE`, so PostgreSQL finds the rows by their length and their start, and never reads all that ended later.
+/// 2^(n + 1) nanoseconds before it. One statement for all lengths takes one round trip to a server. `IS TRUE`: see
+/// [`engine::sql`](sql).
 static OPEN: LazyLock<String> = LazyLock::new(|| {
     let of_length = |length: u32| {
         let longest = 2_i64.checked_pow(length + 1).unwrap_or(i64::MAX);

@@ -1,8 +1,8 @@
 //! Reevaluation: computing past failures under the present configuration.
 //!
 //! A failure is evaluated when one of its facts changes. A change of the configuration alone changes no past failure
-//! until a person runs a reevaluation. The same holds for the deployments that GitHub and GitLab tell of: they come
-//! after the failures, whose links follow from them.
+//! until a person runs a reevaluation. The same holds for the deployments that GitHub and GitLab tell of. They are decided
+//! after the failures; a deployment that changes has the links of failures decided again.
 
 use std::collections::BTreeMap;
 
@@ -28,10 +28,11 @@ use crate::store::engine::session::{FailureContent, Session};
 use crate::store::engine::sql::{self, Db, params};
 use crate::store::engine::time_limit::TimeLimit;
 
-/// Largest number of failures that are evaluated in one transaction, so that nobody waits long for the writer.
+/// Largest number of failures, or of deployments, that are read for a part. [`TimeLimit`] usually ends the part earlier. A
+/// dry run has no limit of time.
 const AT_A_TIME: u32 = 200;
 
-/// Number of rows of failures that are read for one batch. Old ones come first, and with `since` all of them are left out.
+/// Number of row ids that one batch looks through. With `since`, a batch may find no failure: the oldest come first.
 const READ_AT_A_TIME: i64 = if cfg!(test) { 2 } else { 10_000 };
 
 /// Failures and deployments to reevaluate.
@@ -93,35 +94,35 @@ pub(in crate::store) fn reevaluate(
     now: Timestamp,
 ) -> sql::Result<ReevaluatedBatch> {
     if span.from.part == ReevaluatePart::Deployments {
-        return deployments(session, span, now);
+        return reevaluate_deployments(session, span, now);
     }
     let limit = Some(TimeLimit::of_a_part());
-    batch(&Incidents::of(session), &session.settings.policy, (span, limit), |row, evaluated| {
+    reevaluate_failures(&Incidents::of(session), &session.settings.policy, (span, limit), |row, evaluated| {
         row.save(session, evaluated, now).map(drop)
     })
 }
 
 /// Decides some deployments of sources again, and saves those whose result differs.
-fn deployments(
+fn reevaluate_deployments(
     session: &mut Session<'_>,
     span: ReevaluateSpan,
     now: Timestamp,
 ) -> sql::Result<ReevaluatedBatch> {
     let (limit, sources) = (TimeLimit::of_a_part(), session.settings.sources);
-    let (asked, next) = asked(session.db(), sources, span)?;
+    let (source_deployments, next) = deployments_of_batch(session.db(), sources, span)?;
     let mut batch = ReevaluatedBatch { next, ..ReevaluatedBatch::default() };
     let mut changed = ChangedDeployments::default();
-    for at_source in &asked {
-        let (db, policy) = (session.db(), &session.settings.policy);
-        changed.extend(changed_deployments::of_all(db, sources, std::slice::from_ref(at_source), policy)?);
-        let received_at = source_deployment::last_received_at(session.db(), at_source.row)?;
-        source_deployment::apply(session, at_source, received_at.unwrap_or(now), now)?;
+    for source_deployment in &source_deployments {
+        let one = std::slice::from_ref(source_deployment);
+        changed.extend(changed_deployments::of_all(session.db(), sources, one, &session.settings.policy)?);
+        let received_at = source_deployment::last_received_at(session.db(), source_deployment.row)?;
+        source_deployment::apply(session, source_deployment, received_at.unwrap_or(now), now)?;
         // Now and not at the end of the transaction, because the time is spent here.
         duplicates::settle(session)?;
         renew::links(session)?;
         batch.looked_at_deployments += 1;
         if limit.is_over() {
-            batch.next = Some(ReevaluatePlace { after: at_source.row, ..span.from });
+            batch.next = Some(ReevaluatePlace { after: source_deployment.row, ..span.from });
             break;
         }
     }
@@ -136,17 +137,17 @@ pub(in crate::store) fn deployment_changes(
     policy: &Policy,
     span: ReevaluateSpan,
 ) -> sql::Result<ReevaluatedBatch> {
-    let (asked, next) = asked(db, sources, span)?;
+    let (source_deployments, next) = deployments_of_batch(db, sources, span)?;
     Ok(ReevaluatedBatch {
-        changed_deployments: changed_deployments::of_all(db, sources, &asked, policy)?,
-        looked_at_deployments: asked.len(),
+        changed_deployments: changed_deployments::of_all(db, sources, &source_deployments, policy)?,
+        looked_at_deployments: source_deployments.len(),
         next,
         ..ReevaluatedBatch::default()
     })
 }
 
 /// The deployments of sources of a batch, and the start of the next batch.
-fn asked(
+fn deployments_of_batch(
     db: &Db,
     sources: Sources,
     span: ReevaluateSpan,
@@ -154,24 +155,24 @@ fn asked(
     let mut all = source_deployment::after_row(db, sources, span.from.after, AT_A_TIME)?;
     let next = all.last().filter(|_| all.len() == AT_A_TIME as usize);
     let next = next.map(|last| ReevaluatePlace { after: last.row, ..span.from });
-    all.retain(|at_source| {
-        let last_at = at_source.history.as_ref().and_then(DeploymentHistory::last_at);
+    all.retain(|source_deployment| {
+        let last_at = source_deployment.history.as_ref().and_then(DeploymentHistory::last_at);
         span.since.is_none_or(|since| last_at.is_some_and(|at| at >= since))
     });
     Ok((all, next))
 }
 
 /// Evaluates some failures, as many as there is time for, and calls `save` for those whose result differs.
-pub(in crate::store) fn batch(
+pub(in crate::store) fn reevaluate_failures(
     incidents: &Incidents<'_>,
     policy: &Policy,
     (span, limit): (ReevaluateSpan, Option<TimeLimit>),
     mut save: impl FnMut(FailureRow, Option<Evaluated>) -> sql::Result<()>,
 ) -> sql::Result<ReevaluatedBatch> {
     let mut reevaluator = Reevaluator { incidents, policy, evaluated_together: BTreeMap::new() };
-    let (rows, next) = rows(incidents.db, span)?;
+    let (failures, next) = failures_of_batch(incidents.db, span)?;
     let mut batch = ReevaluatedBatch { next: Some(next), ..ReevaluatedBatch::default() };
-    for (row, id, before) in rows {
+    for (row, id, before) in failures {
         batch.looked_at += 1;
         if let Some((changed, (failure, evaluated))) = reevaluator.change(&id, &before)? {
             batch.changed.push(changed);
@@ -189,8 +190,8 @@ pub(in crate::store) fn batch(
 type ToEvaluate = (i64, String, FailureContent);
 
 /// The failures of a batch, and the start of the next batch.
-fn rows(db: &Db, span: ReevaluateSpan) -> sql::Result<(Vec<ToEvaluate>, ReevaluatePlace)> {
-    // No index serves a condition `(…) IS TRUE`, so PostgreSQL reads these rows only.
+fn failures_of_batch(db: &Db, span: ReevaluateSpan) -> sql::Result<(Vec<ToEvaluate>, ReevaluatePlace)> {
+    // `IS TRUE`: see `engine::sql`.
     const SQL: &str = "SELECT id, failure_id, evaluated, details, cause, remediation FROM failure
         WHERE id > ?1 AND id <= ?2 AND (state IS NOT NULL AND started_at_ns >= ?3) IS TRUE ORDER BY id LIMIT ?4";
     const LAST: &str = "SELECT max(id) FROM failure";

@@ -179,10 +179,15 @@ impl Wanted {
 }
 
 /// The rows that a deployment of a source makes under a policy, and all other rows that it has made before.
-pub(super) fn wanted(db: &Db, at_source: &SourceDeployment, policy: &Policy) -> sql::Result<Vec<Wanted>> {
-    let Some(history) = &at_source.history else { return Ok(Vec::new()) };
+pub(super) fn wanted(
+    db: &Db,
+    source_deployment: &SourceDeployment,
+    policy: &Policy,
+) -> sql::Result<Vec<Wanted>> {
+    let Some(history) = &source_deployment.history else { return Ok(Vec::new()) };
     let (mut wanted, mut ids, mut counts) = (Vec::new(), BTreeSet::new(), true);
-    for ResultingDeployment { deployment, ignored_because } in deployments_of(&at_source.id, history, policy)
+    for ResultingDeployment { deployment, ignored_because } in
+        deployments_of(&source_deployment.id, history, policy)
     {
         ids.insert(deployment.id.clone());
         counts &= ignored_because.is_none();
@@ -193,7 +198,8 @@ pub(super) fn wanted(db: &Db, at_source: &SourceDeployment, policy: &Policy) -> 
             wanted.push(Wanted { stored, deployment, standing, is_gone: false });
         }
     }
-    let others = made_of(db, at_source.row)?.into_iter().filter(|other| !ids.contains(&other.deployment.id));
+    let others =
+        made_of(db, source_deployment.row)?.into_iter().filter(|other| !ids.contains(&other.deployment.id));
     let names: Vec<&str> = ids.iter().map(DeploymentId::as_str).collect();
     let why = if counts { "its services have changed" } else { "it does not count any more" };
     let gone = Standing::Ignored(format!("{why}: see {}", names.join(" and ")));
@@ -209,12 +215,12 @@ pub(super) fn wanted(db: &Db, at_source: &SourceDeployment, policy: &Policy) -> 
 /// Saves what a deployment of a source makes under the present policy, from events that were received by `received_at`.
 pub(super) fn apply(
     session: &mut Session<'_>,
-    at_source: &SourceDeployment,
+    source_deployment: &SourceDeployment,
     received_at: Timestamp,
     now: Timestamp,
 ) -> sql::Result<()> {
-    let origin = origin(at_source)?;
-    for wanted in wanted(session.db(), at_source, &session.settings.policy)? {
+    let origin = origin(source_deployment)?;
+    for wanted in wanted(session.db(), source_deployment, &session.settings.policy)? {
         if wanted.differs_from_stored() && !remove_unused(session, &wanted)? {
             save_received(session, &wanted.deployment, (&origin, &wanted.standing), received_at, now)?;
         }
@@ -250,10 +256,10 @@ pub(super) fn last_received_at(db: &Db, row: i64) -> sql::Result<Option<Timestam
 }
 
 /// Origin of the rows that a deployment of a source makes.
-pub(super) fn origin(at_source: &SourceDeployment) -> sql::Result<Origin> {
-    let source = at_source.id.source();
+pub(super) fn origin(source_deployment: &SourceDeployment) -> sql::Result<Origin> {
+    let source = source_deployment.id.source();
     let source = SourceName::parse(source).ok_or_else(|| unknown_word(1, source))?;
-    Ok(Origin { source, source_deployment: Some(at_source.row) })
+    Ok(Origin { source, source_deployment: Some(source_deployment.row) })
 }
 
 /// The standing until duplicates are decided at the end of the transaction.

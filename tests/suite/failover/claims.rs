@@ -1,9 +1,9 @@
 //! Claims of a replica that loses its lease: each row is sent in the end, and no older state stays at the backend.
 
-use super::daemon::Daemon;
 use super::held::HoldingBackend;
 use super::network::ProxiedDaemon;
 use crate::corrections::changed;
+use crate::daemon::Daemon;
 use crate::postgres::{Network, Schema};
 
 /// The failure of these tests, and its incident.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::daemon::{Daemon, PAGERDUTY_WAITS, STORED};
+use crate::daemon::{Daemon, PAGERDUTY_WAITS, STORED};
 use crate::harness::eventually;
 use crate::postgres::{Cut, Network, Pair, Place, Proxy, Reach, Schema, Sender};
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::task::JoinSet;
 
-use super::daemon::{Daemon, PAGERDUTY_WAITS, STORED};
+use crate::daemon::{Daemon, PAGERDUTY_WAITS, STORED};
 use crate::postgres::{Cut, Message, Network, Place, Proxy, Reach, Schema, Sender};
 
 /// A daemon that reaches its store through a network.

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::daemon::{Client, Daemon, STORED};
+use crate::daemon::{Client, Daemon, STORED};
 use crate::harness::PATIENCE;
 use crate::kill_under_load::number;
 use crate::postgres::{Network, Pair};

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::daemon::{Client, Daemon};
 use super::held::HoldingBackend;
+use crate::daemon::{Client, Daemon};
 use crate::postgres::{Cut, Network, Place, Reach, Schema, Sender};
 
 /// Delivers the end of an incident.

@@ -1,7 +1,7 @@
 //! A job whose statement takes too long, each time that it is tried.
 
-use super::daemon::Daemon;
 use super::held::HoldingBackend;
+use crate::daemon::Daemon;
 use crate::harness::{KEY, client, eventually};
 use crate::postgres::Schema;
 

@@ -6,8 +6,8 @@ use std::time::Instant;
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
-use super::daemon::Client;
 use super::network::ProxiedDaemon;
+use crate::daemon::Client;
 use crate::harness::{Backend, eventually};
 use crate::kill_under_load::number;
 use crate::postgres::{Cut, Network, Place, Reach, Sender};

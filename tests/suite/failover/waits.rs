@@ -2,7 +2,7 @@
 
 use tokio::task::JoinHandle;
 
-use super::daemon::{Daemon, STORED};
+use crate::daemon::{Daemon, STORED};
 use crate::postgres::{Network, Pair, Proxy};
 
 /// Beginning of the message that commits a webhook.

@@ -18,12 +18,10 @@ use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::domain::submission::Submission;
 use pagerduty_dora::domain::timestamp::Timestamp;
 use pagerduty_dora::sources;
-use pagerduty_dora::store::{
-    AttemptOutcome, ClaimOrder, Claimed, CommitObserver, MAX_BACKLOG, Settings, Store,
-};
+use pagerduty_dora::store::{AttemptOutcome, ClaimOrder, Claimed, Settings, Store};
 use serde_json::Value;
 
-use crate::engine::{cases, store_address};
+use crate::engine::{cases, of_a_daemon, store_address};
 use crate::harness::time;
 use crate::link_model;
 
@@ -49,23 +47,15 @@ deployments = true
 change_failures = true
 "#;
 
-struct Nobody;
-impl CommitObserver for Nobody {
-    fn committed(&self, _: usize, _: Duration) {}
-}
-
 pub(super) fn settings(configuration: &str) -> Settings {
     let config = Config::parse(configuration).unwrap();
     let backend = Backend::from_config(&config.backend[0], &Outgoing::default()).unwrap();
-    Settings {
+    of_a_daemon(Settings {
         policy: Arc::new(Policy { link_window: WINDOW, ..config.policy() }),
         destinations: vec![Arc::new(backend)],
         sources: sources::ALL,
-        fingerprint: Some("5".into()),
-        is_daemon: true,
-        max_backlog: MAX_BACKLOG,
-        observer: Arc::new(Nobody),
-    }
+        ..Settings::default()
+    })
 }
 
 fn minute(minute: u64) -> Timestamp {

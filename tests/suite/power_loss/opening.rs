@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use pagerduty_dora::backend::{Backend, Outgoing};
 use pagerduty_dora::catalog;
@@ -11,7 +10,7 @@ use pagerduty_dora::config::Config;
 use pagerduty_dora::domain::forwarding::{Destination, Destinations};
 use pagerduty_dora::domain::policy::Policy;
 use pagerduty_dora::sources;
-use pagerduty_dora::store::{CommitObserver, MAX_BACKLOG, Settings, Store, WriterState};
+use pagerduty_dora::store::{Settings, Store, WriterState};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -139,10 +138,7 @@ impl Machine {
             policy: Arc::clone(&self.policy),
             destinations: self.destinations.clone(),
             sources: sources::ALL,
-            fingerprint: None,
-            is_daemon: false,
-            max_backlog: MAX_BACKLOG,
-            observer: Arc::new(Unobserved),
+            ..Settings::default()
         };
         let store = Store::open(&self.store, settings).map_err(|error| format!("broken: {error}"))?;
         let mut ended = store.ended();
@@ -158,12 +154,6 @@ impl Machine {
 /// A folder in memory if possible, because these disks need not survive.
 fn new_folder() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
-}
-
-struct Unobserved;
-
-impl CommitObserver for Unobserved {
-    fn committed(&self, _: usize, _: Duration) {}
 }
 
 /// Rows of an intact store that are not processed yet.

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use pagerduty_dora::store::Store;
 
-use crate::engine::PostgresStore;
+use crate::engine::{PostgresStore, of_a_daemon};
 use crate::histories::{close, history, listed, record, settings};
 use crate::kill_under_load::{CONFIGURED, number};
 use crate::model::IncidentEvent;
@@ -22,7 +22,7 @@ async fn a_history_gives_the_same_failures_through_any_number_of_replicas() {
     let mut expected = None;
     for replicas in 1..=3 {
         let Some(store) = PostgresStore::new() else { return };
-        let open = || Store::open(store.address(), of_a_daemon()).unwrap();
+        let open = || Store::open(store.address(), of_a_daemon(settings(CONFIGURED))).unwrap();
         let stores: Vec<Store> = (0..replicas).map(|_| open()).collect();
         let mut parts = vec![Vec::new(); replicas];
         for event in &events {
@@ -46,13 +46,5 @@ async fn a_history_gives_the_same_failures_through_any_number_of_replicas() {
         let failures = listed(&store.path());
         assert!(!failures.is_empty());
         assert_eq!(&failures, expected.get_or_insert_with(|| failures.clone()), "{replicas} replicas");
-    }
-}
-
-pub(super) fn of_a_daemon() -> pagerduty_dora::store::Settings {
-    pagerduty_dora::store::Settings {
-        fingerprint: Some("5eed".into()),
-        is_daemon: true,
-        ..settings(CONFIGURED)
     }
 }

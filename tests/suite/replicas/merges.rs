@@ -2,10 +2,10 @@
 
 use pagerduty_dora::store::Store;
 
-use super::history::of_a_daemon;
-use crate::engine::PostgresStore;
+use crate::engine::{PostgresStore, of_a_daemon};
 use crate::harness::eventually;
-use crate::histories::{close, record};
+use crate::histories::{close, record, settings};
+use crate::kill_under_load::CONFIGURED;
 use crate::model::IncidentEvent;
 use crate::postgres::ask;
 
@@ -38,10 +38,11 @@ async fn a_turn_after_that_of_another_replica_does_not_read_all_merges() {
     const READ: &str = "SELECT idx_scan, idx_tup_read FROM pg_stat_user_indexes
         WHERE schemaname = current_schema() AND indexrelname = 'failure_by_target';";
     let Some(store) = PostgresStore::new() else { return };
-    let replicas = [(); 2].map(|()| Store::open(store.address(), of_a_daemon()).unwrap());
+    let replicas = [(); 2].map(|()| Store::open(store.address(), of_a_daemon(settings(CONFIGURED))).unwrap());
     record(&replicas[0], (0..MERGED).map(merged).collect()).await;
     replicas[0].wait_until_folded().await;
     for turn in 0..TURNS {
+        // Any write that needs a turn.
         replicas[turn % 2].forget_unmarked().await.unwrap();
     }
     for replica in replicas {

@@ -10,15 +10,20 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::engine::{PostgresStore, store_keys};
+use crate::daemon::Daemon;
+use crate::engine::PostgresStore;
 use crate::harness::{KEY, PATIENCE, client, event_of};
 use crate::postgres::ask;
-use crate::process::{Listening, Process};
+use crate::process::Listening;
 
 /// Clients that deliver at once.
 const CLIENTS: usize = 4;
 /// Incidents of each client. There are as many deployments.
 const INCIDENTS: usize = 180;
+/// The incidents, and the deployments that may have caused them, are those of this many services.
+const SERVICES: usize = 7;
+/// Start of the deployments, in nanoseconds: ten minutes before the incidents.
+const DEPLOYED_NS: i64 = 1_793_526_600_000_000_000;
 /// Most rows that are read by one index, or from one table without an index, for each incident and its deployment. About 20
 /// are needed, and on a busy machine 100: what was changed lately stands in an index several times. Where all rows are read
 /// for each, it is 360 or more.
@@ -58,11 +63,6 @@ impl Backend {
     }
 }
 
-/// The incidents, and the deployments that may have caused them, are those of this many services.
-const SERVICES: usize = 7;
-/// Start of the deployments, in nanoseconds: ten minutes before the incidents.
-const DEPLOYED_NS: i64 = 1_793_526_600_000_000_000;
-
 /// Sends deployments, and then as many incidents.
 async fn send(number: usize, listening: Listening) {
     let client = client();
@@ -94,26 +94,22 @@ async fn what_is_read_for_an_event_does_not_grow_with_the_store() {
             UNION ALL SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE schemaname = current_schema()
         ) read WHERE number > 0 ORDER BY number DESC;";
     let Some(store) = PostgresStore::new() else { return };
-    let folder = tempfile::tempdir().unwrap();
     let mut backend = Backend::start().await;
-    let file = folder.path().join("config.toml");
-    let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[store]\n{}\
-         [events_api]\nkeys = [{{ value = \"{KEY}\" }}]\n\
+    let configuration = format!(
+        "[events_api]\nkeys = [{{ value = \"{KEY}\" }}]\n\
          [[backend]]\nname = \"metrics\"\nkind = \"datadog\"\nurl = \"http://{}\"\n\
          api_key = {{ value = \"{KEY}\" }}\ndeployments = true\n",
-        store_keys(&store.path()),
         backend.address
     );
-    std::fs::write(&file, text).unwrap();
-    let (process, listening) = Process::start(&file);
+    let daemon = Daemon::start(&store.url(), &configuration);
+    let listening = daemon.client().listening;
     let clients: Vec<_> = (0..CLIENTS).map(|number| tokio::spawn(send(number, listening))).collect();
     for client in clients {
         client.await.unwrap();
     }
     backend.accept(2 * CLIENTS * INCIDENTS).await;
     // A session says what it has read when it ends, at the latest.
-    process.terminate();
+    daemon.terminate();
     let read = ask(&store.url(), MANY);
     println!("{read}");
     let incidents = i64::try_from(CLIENTS * INCIDENTS).unwrap();

@@ -361,8 +361,8 @@ impl Connection {
 
     /// Notes an error: the transaction cannot be committed any more.
     fn failed(&self, error: Error) -> Error {
-        // One statement of a turn that takes too long is its job's own. The others of its group can be done without it.
-        let error = if self.purpose == Purpose::Decide { error.of_one_job() } else { error };
+        // A statement of a turn that is too slow holds up only its own job: the rest of the group is committed without it.
+        let error = if self.purpose == Purpose::Decide { error.too_slow_as_conflict() } else { error };
         if self.transaction.get() == Transaction::Open {
             self.transaction.set(Transaction::Failed);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Purpose of a connection, which decides about its limits of time.
+/// Purpose of a connection, which decides its limits of time and how its statements are planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Purpose {
     /// Short transactions that write, and wait for nobody.
@@ -45,18 +45,22 @@ impl Purpose {
     pub(super) fn settings(self) -> String {
         const ALWAYS: &str = "SET standard_conforming_strings = on; SET synchronous_commit = on;
             SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning";
-        // These find each row by an index. A plan that reads whole tables, because they were small when it was made, would be
-        // used for a while when they are not. With `jit`, a table that has to be read would be compiled for first.
-        const BY_INDEX: &str = "SET enable_seqscan = off; SET jit = off";
+        // Short statements find their rows by an index. Plans are kept while tables grow, so none may read a whole table
+        // because it was small. `jit` is off, because a scan that is needed all the same then costs so much that it would be
+        // compiled.
+        let plans = match self {
+            Self::Write | Self::Ask | Self::Decide => "SET enable_seqscan = off; SET jit = off; ",
+            Self::Read | Self::Migrate => "",
+        };
         let limits = match self {
             // Only another replica that stores the same event is waited for, which takes no longer than a commit.
             Self::Write | Self::Ask => {
-                &format!("{BY_INDEX}; SET lock_timeout = '100ms'; SET statement_timeout = '2500ms';
-                SET idle_in_transaction_session_timeout = '5s'")
+                "SET lock_timeout = '100ms'; SET statement_timeout = '2500ms';
+                SET idle_in_transaction_session_timeout = '5s'"
             }
             Self::Decide => {
-                &format!("{BY_INDEX}; SET lock_timeout = '10s'; SET statement_timeout = '15s';
-                SET idle_in_transaction_session_timeout = '5s'")
+                "SET lock_timeout = '10s'; SET statement_timeout = '15s';
+                SET idle_in_transaction_session_timeout = '5s'"
             }
             Self::Read => {
                 "SET default_transaction_read_only = on; SET lock_timeout = '30s'; SET statement_timeout = '30s';
@@ -66,6 +70,6 @@ impl Purpose {
                 "SET lock_timeout = '60s'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
             }
         };
-        format!("{ALWAYS}; {limits}")
+        format!("{ALWAYS}; {plans}{limits}")
     }
 }

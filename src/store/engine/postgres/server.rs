@@ -132,7 +132,7 @@ impl Server {
         if durability == Durability::Later {
             statements.push("SET LOCAL synchronous_commit = off".to_owned());
         }
-        let answers = db.begin(&statements.join("; ")).map_err(Error::while_waiting_for_turn)?;
+        let answers = db.begin(&statements.join("; ")).map_err(Error::conflict_as_too_slow)?;
         let mut answers = answers.into_iter().skip(1);
         if needs_standby {
             require_standby(first(answers.next()))?;
@@ -140,7 +140,7 @@ impl Server {
         if self.role == Role::Decides {
             // The answer of the lock says nothing.
             let mut answers = answers.skip(1);
-            let answered = (first(answers.next()), first(answers.next()).is_some());
+            let answered = (first(answers.next()).is_some(), first(answers.next()).is_some());
             self.turns.begin(asks, answered, db.sessions())?;
         }
         Ok(())

@@ -1,6 +1,5 @@
-//! Statistics of the tables, by which the server plans. It gathers them by itself, but up to a minute late, or never if it is
-//! told not to. Until then it plans as for small tables, and keeps those plans: what finds one row in a moment reads a whole
-//! index later.
+//! Statistics of tables, which the server needs for good plans. Autovacuum gathers them up to a minute late, or never if it
+//! is off. Until then the server uses plans for small tables: a search that should read one row reads a whole index.
 
 use std::time::{Duration, Instant};
 
@@ -13,29 +12,29 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The same after an error.
 const LOOK_LATER: Duration = Duration::from_mins(1);
 
-/// The care for statistics.
+/// Gathers the statistics of tables that grow.
 #[derive(Default)]
 pub(super) struct Statistics {
-    look_at: Option<Instant>,
+    next_look_at: Option<Instant>,
 }
 
 impl Statistics {
     /// Gathers the statistics of all tables that have doubled since they were gathered, when it is time to look. Called
     /// outside of transactions.
     pub(super) fn keep_up(&mut self, db: &Connection) {
-        if self.look_at.is_some_and(|at| Instant::now() < at) {
+        if self.next_look_at.is_some_and(|at| Instant::now() < at) {
             return;
         }
         let pause = match gather(db) {
             Ok(()) => LOOK_EVERY,
-            // Without statistics the server is slower, and as right as with them.
+            // Without statistics, statements are slower. Their results are the same.
             Err(error) => {
                 tracing::debug!(%error, "the statistics of tables could not be gathered");
                 db.roll_back();
                 LOOK_LATER
             }
         };
-        self.look_at = Some(Instant::now() + pause);
+        self.next_look_at = Some(Instant::now() + pause);
     }
 }
 

@@ -64,20 +64,20 @@ impl Turns {
         ]
     }
 
-    /// Begins the turn whose number and later start the server has answered.
+    /// Begins the turn. The server has said whether it has this program's schema, and whether a later start lives.
     ///
     /// # Errors
     /// Another process decides.
     pub(super) fn begin(
         &mut self,
         asks: Asks<'_>,
-        (number, has_later): (Option<String>, bool),
+        (has_schema, has_later): (bool, bool),
         session: u64,
     ) -> Result<()> {
         if self.session.0 != session {
             self.session = (session, Instant::now());
         }
-        if number.is_none() {
+        if !has_schema {
             return Err(stepped_back("a later version has migrated the database"));
         }
         if has_later {
@@ -115,9 +115,8 @@ mod tests {
     fn a_later_start_that_was_seen_counts_as_living_for_a_while_after_an_outage() {
         let generation = Generation { number: 1, fingerprint: "5eed".to_owned() };
         let mut turns = Turns::new();
-        let mut begin = |session, has_later| {
-            turns.begin(Asks::Daemon(&generation), (Some("3".to_owned()), has_later), session).is_ok()
-        };
+        let mut begin =
+            |session, has_later| turns.begin(Asks::Daemon(&generation), (true, has_later), session).is_ok();
         assert!(begin(1, false) && !begin(1, true));
         assert!(!begin(2, false));
         assert!(!begin(2, true) && begin(2, false));

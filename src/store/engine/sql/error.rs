@@ -76,7 +76,7 @@ impl Error {
         matches!(self.0.kind, ErrorKind::NoLogin)
     }
 
-    /// `true` if another process held a lock for too long.
+    /// `true` if another process held a lock for too long, or a statement of a turn took too long.
     pub(in crate::store) fn is_conflict(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Conflict)
     }
@@ -91,25 +91,25 @@ impl Error {
         matches!(self.0.kind, ErrorKind::SteppedBack)
     }
 
-    /// The same error, if it came in a transaction of several jobs: it is that of one of them.
-    pub(in crate::store) fn of_one_job(self) -> Self {
-        self.instead_of(ErrorKind::TooSlow, ErrorKind::Conflict)
+    /// The same error; if a statement was too slow, as a conflict, so that only its own job is postponed.
+    pub(in crate::store) fn too_slow_as_conflict(self) -> Self {
+        self.changed(ErrorKind::TooSlow, ErrorKind::Conflict)
     }
 
-    /// The same error, if it came while the transaction waited for its turn, and for nothing else.
-    pub(in crate::store) fn while_waiting_for_turn(self) -> Self {
-        self.instead_of(ErrorKind::Conflict, ErrorKind::TooSlow)
+    /// The same error; a lock that was waited for is here the turn, so the whole transaction is repeated.
+    pub(in crate::store) fn conflict_as_too_slow(self) -> Self {
+        self.changed(ErrorKind::Conflict, ErrorKind::TooSlow)
     }
 
-    fn instead_of(mut self, kind: ErrorKind, other: ErrorKind) -> Self {
-        if self.0.kind == kind {
-            self.0.kind = other;
+    fn changed(mut self, from: ErrorKind, to: ErrorKind) -> Self {
+        if self.0.kind == from {
+            self.0.kind = to;
         }
         self
     }
 
     /// `true` if the same transaction may succeed when it is repeated in a moment: the connection was lost, a commit has no
-    /// clear answer, or another replica held a lock.
+    /// clear answer, another replica held a lock, or the server was too slow.
     pub(in crate::store) fn is_worth_repeating(&self) -> bool {
         self.is_lost() || matches!(self.0.kind, ErrorKind::Unknown | ErrorKind::Conflict | ErrorKind::TooSlow)
     }

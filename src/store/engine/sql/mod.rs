@@ -1,5 +1,8 @@
 //! SQL without the types of an engine: connections, values, rows and errors. Every statement of the store is run
 //! through them.
+//!
+//! `(condition) IS TRUE` hides a condition from PostgreSQL's choice of an index. Use it where another condition has the right
+//! index: plans are kept, and an index that suits a small table may be the wrong one for a large one.
 
 pub(in crate::store) mod db;
 pub(in crate::store) mod error;

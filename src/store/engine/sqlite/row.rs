@@ -20,15 +20,15 @@ impl<'a> SqliteRow<'a> {
                 str::from_utf8(text).map(Value::Text).map_err(|error| not_utf8(column, error))
             }
             Ok(ValueRef::Blob(bytes)) => Ok(Value::Bytes(bytes)),
-            Ok(ValueRef::Real(_)) => Err(self.is_real(column)),
+            Ok(ValueRef::Real(_)) => Err(self.real_value(column)),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// No column of the store has this type. Apart, as is [`not_utf8`], so that reading a number is short enough to be
-    /// compiled into its callers.
+    /// Error for a REAL: no column of the store has this type. A function of its own, like [`not_utf8`], so that `value` is
+    /// short enough to be inlined.
     #[cold]
-    fn is_real(&self, column: usize) -> Error {
+    fn real_value(&self, column: usize) -> Error {
         Error::damaged(format!("Invalid column type Real at index: {column}, name: {}", self.name(column)))
     }
 

@@ -1,4 +1,5 @@
-//! Jobs that another process holds up by a lock, while the rest of their group is committed.
+//! Jobs that are tried again, because another process held a lock, or their statement took too long, while the rest of
+//! their group is committed.
 
 use std::time::{Duration, Instant};
 

@@ -1,27 +1,18 @@
 //! Compares listings with a filter over all deployments, and checks the plans of their statements.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 use crate::domain::deployment::Deployment;
 use crate::domain::deployment::tests::{deployment, time};
-use crate::domain::id::FailureId;
-use crate::domain::policy::Policy;
-use crate::domain::source::Sources;
 use crate::domain::submission::Submission;
+use crate::domain::submission::tests::submission;
 use crate::store::engine::sqlite::plan::plan;
-use crate::store::{CommitObserver, MAX_BACKLOG, Settings, Store};
+use crate::store::{Settings, Store};
 
 const PENDING: PendingRule =
     PendingRule { link_window: Duration::from_hours(24), now: Timestamp::from_nanos(0) };
-
-struct Nobody;
-
-impl CommitObserver for Nobody {
-    fn committed(&self, _: usize, _: Duration) {}
-}
 
 /// Every combination of filters by these values. `None`: not filtered.
 fn filters() -> Vec<DeploymentFilter> {
@@ -75,35 +66,17 @@ fn deployments() -> Vec<Deployment> {
 /// Failures that name every seventh deployment as their cause.
 fn failures(deployments: &[Deployment]) -> Vec<Submission> {
     let of = |deployment: &Deployment| Submission {
-        id: FailureId::parse(&format!("failure-of:{}", deployment.id)).unwrap(),
-        services: vec![deployment.service.clone()],
         env: deployment.env.clone(),
         started_at: deployment.finished_at.saturating_add(Duration::from_secs(1)),
-        finished_at: None,
-        team: None,
-        name: None,
-        severity: None,
         version: deployment.version.clone(),
-        commit_sha: None,
-        repository_url: None,
-        tags: BTreeSet::new(),
-        in_the_future: false,
+        ..submission(deployment.id.as_str(), &deployment.service, "00:00", None)
     };
     deployments.iter().step_by(7).map(of).collect()
 }
 
 async fn filled(folder: &std::path::Path) -> (Store, Reader) {
     let path = folder.join("store.db");
-    let settings = Settings {
-        policy: Arc::new(Policy::default()),
-        destinations: Vec::new(),
-        sources: Sources::new(&[]),
-        fingerprint: None,
-        is_daemon: false,
-        max_backlog: MAX_BACKLOG,
-        observer: Arc::new(Nobody),
-    };
-    let store = Store::open(&path, settings).unwrap();
+    let store = Store::open(&path, Settings::default()).unwrap();
     let deployments = deployments();
     for submission in failures(&deployments) {
         store.submit(submission, time("01:00")).await.unwrap();

@@ -1,6 +1,5 @@
 //! Compares listings with a plain filter of all failures, and looks at the plans of the statements.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -12,26 +11,18 @@ use super::*;
 use crate::domain::failure::tests::completed;
 use crate::domain::failure::{Evaluated, Failure};
 use crate::domain::id::FailureId;
-use crate::domain::policy::Policy;
-use crate::domain::source::Sources;
 use crate::store::engine::open_store::{open_to_read, open_to_write};
 use crate::store::engine::session::Session;
 use crate::store::engine::sql::Db;
 use crate::store::engine::sqlite::plan::assert_searches;
 use crate::store::read::open_now::ranked;
 use crate::store::state::failure::{Facts, FailureRow};
-use crate::store::{CommitObserver, MAX_BACKLOG, Settings, Store};
+use crate::store::{Settings, Store};
 
 const SERVICES: [&str; 3] = ["checkout", "ledger", "search"];
 const TEAMS: [&str; 2] = ["payments", "discovery"];
 const ENVS: [&str; 2] = ["production", "staging"];
 const SEVERITIES: [&str; 2] = ["SEV-1", "SEV-2"];
-
-struct Nobody;
-
-impl CommitObserver for Nobody {
-    fn committed(&self, _: usize, _: Duration) {}
-}
 
 fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     select(words).prop_map(str::to_owned)
@@ -80,16 +71,7 @@ fn limits() -> impl Strategy<Value = Limits> {
 /// Saves each failure in turn. A failure with an id that was saved before replaces that one.
 async fn saved(folder: &std::path::Path, failures: Vec<Failure>) -> Db {
     let path = folder.join("store.db");
-    let settings = Settings {
-        policy: Arc::new(Policy::default()),
-        destinations: Vec::new(),
-        sources: Sources::new(&[]),
-        fingerprint: None,
-        is_daemon: false,
-        max_backlog: MAX_BACKLOG,
-        observer: Arc::new(Nobody),
-    };
-    let store = Store::open(&path, settings).unwrap();
+    let store = Store::open(&path, Settings::default()).unwrap();
     let save = move |session: &mut Session<'_>| {
         for failure in &failures {
             let row = FailureRow::load(session.db(), &failure.id)?

@@ -17,11 +17,10 @@ use crate::domain::figures::tests::model::model;
 use crate::domain::id::FailureId;
 use crate::domain::link::tests::model as links;
 use crate::domain::policy::Policy;
-use crate::domain::source::Sources;
 use crate::store::engine::session::Session;
 use crate::store::facts::deployment::{self, Origin, Standing};
 use crate::store::state::failure::{Facts, FailureRow};
-use crate::store::{CommitObserver, MAX_BACKLOG, Settings, Store};
+use crate::store::{Settings, Store};
 
 const WINDOW: Duration = Duration::from_hours(30);
 /// Names that a person may give: an id, a version, a commit, an unknown name, and `none`.
@@ -36,12 +35,6 @@ const NAMES: [&str; 9] = [
     "v9",
     "None",
 ];
-
-struct Nobody;
-
-impl CommitObserver for Nobody {
-    fn committed(&self, _: usize, _: Duration) {}
-}
 
 prop_compose! {
     fn one_evaluated()(
@@ -80,15 +73,7 @@ async fn stored(
 ) -> FiguresReader {
     let path = folder.join("store.db");
     let policy = Arc::new(Policy { link_window: WINDOW, ..Policy::default() });
-    let settings = Settings {
-        policy,
-        destinations: Vec::new(),
-        sources: Sources::new(&[]),
-        fingerprint: None,
-        is_daemon: false,
-        max_backlog: MAX_BACKLOG,
-        observer: Arc::new(Nobody),
-    };
+    let settings = Settings { policy, ..Settings::default() };
     let store = Store::open(&path, settings).unwrap();
     let save = move |session: &mut Session<'_>| {
         for evaluated in &evaluated {

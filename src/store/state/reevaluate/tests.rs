@@ -1,6 +1,5 @@
 //! Batches that end after each failure or deployment leave none out, and take none twice.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +9,10 @@ use bytes::Bytes;
 use super::*;
 use crate::config::Config;
 use crate::domain::deployment::tests::time;
-use crate::domain::id::FailureId;
 use crate::domain::submission::Submission;
+use crate::domain::submission::tests::submission;
 use crate::sources::{self, github};
-use crate::store::{CommitObserver, Delivery, MAX_BACKLOG, Reader, Settings, Store};
+use crate::store::{Delivery, Reader, Settings, Store};
 
 /// Number of failures, and of deployments of GitHub.
 const MANY: usize = 5;
@@ -26,29 +25,9 @@ repository = ["acme/checkout"]
 action = "ignore"
 "#;
 
-struct Nobody;
-
-impl CommitObserver for Nobody {
-    fn committed(&self, _: usize, _: Duration) {}
-}
-
 /// A failure of some minutes.
 fn failure(n: usize) -> Submission {
-    Submission {
-        id: FailureId::parse(&format!("failure:{n:0>9}")).unwrap(),
-        services: vec!["checkout".to_owned()],
-        env: "production".to_owned(),
-        started_at: time(&format!("00:1{n}")),
-        finished_at: Some(time("00:30")),
-        team: None,
-        name: None,
-        severity: None,
-        version: None,
-        commit_sha: None,
-        repository_url: None,
-        tags: BTreeSet::new(),
-        in_the_future: false,
-    }
+    submission(&n.to_string(), "checkout", &format!("00:1{n}"), Some("00:30"))
 }
 
 /// The end of a deployment of `acme/checkout`, as GitHub tells of it.
@@ -65,15 +44,7 @@ fn delivery(n: usize) -> Delivery {
 
 /// A store with failures and deployments, and a policy that changes them all.
 async fn filled(path: &Path) -> (Store, Policy) {
-    let settings = Settings {
-        policy: Arc::new(Policy::default()),
-        destinations: Vec::new(),
-        sources: sources::ALL,
-        fingerprint: None,
-        is_daemon: false,
-        max_backlog: MAX_BACKLOG,
-        observer: Arc::new(Nobody),
-    };
+    let settings = Settings { sources: sources::ALL, ..Settings::default() };
     let store = Store::open(path, settings).unwrap();
     for n in 0..MANY {
         store.submit(failure(n), time("01:00")).await.unwrap();

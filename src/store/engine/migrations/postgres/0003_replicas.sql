@@ -29,6 +29,7 @@ CREATE INDEX unfolded_by_subject ON unfolded (subject_key, event);
 CREATE TABLE lease (
     backend         TEXT    COLLATE "C" PRIMARY KEY,
     generation      BIGINT  NOT NULL,   -- of the replica that has it
-    epoch           BIGINT  NOT NULL,   -- one more for each other holder; the claims of earlier ones are not valid any more
+    epoch           BIGINT  NOT NULL,   -- one more each time the lease is taken after it ended, also by the same replica;
+                                        -- claims of earlier epochs are not valid
     until           TIMESTAMPTZ NOT NULL
 );

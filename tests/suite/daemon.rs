@@ -9,9 +9,9 @@ use crate::kill_under_load::no_panic;
 use crate::process::{Listening, Process};
 
 /// PagerDuty gives up after this time.
-pub(super) const PAGERDUTY_WAITS: Duration = Duration::from_secs(5);
+pub(crate) const PAGERDUTY_WAITS: Duration = Duration::from_secs(5);
 
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     /// `None` once it has ended.
     process: Option<Process>,
     client: Client,
@@ -20,24 +20,24 @@ pub(super) struct Daemon {
 
 /// A client that delivers webhooks.
 #[derive(Clone)]
-pub(super) struct Client {
-    pub(super) listening: Listening,
+pub(crate) struct Client {
+    pub(crate) listening: Listening,
     http: reqwest::Client,
 }
 
 impl Client {
     /// Delivers the event `triggered` of an incident. Returns the status of the answer.
-    pub(super) async fn deliver(&self, incident: &str) -> u16 {
+    pub(crate) async fn deliver(&self, incident: &str) -> u16 {
         self.deliver_type("incident.triggered", incident).await
     }
 
     /// Delivers an event of this type.
-    pub(super) async fn deliver_type(&self, event_type: &str, incident: &str) -> u16 {
+    pub(crate) async fn deliver_type(&self, event_type: &str, incident: &str) -> u16 {
         self.listening.deliver_by(&self.http, &event_of(event_type, incident)).await
     }
 
     /// The answer of the admin listener to a GET request.
-    pub(super) async fn get(&self, path: &str) -> String {
+    pub(crate) async fn get(&self, path: &str) -> String {
         let url = format!("http://{}{path}", self.listening.admin);
         self.http.get(url).send().await.unwrap().text().await.unwrap()
     }
@@ -45,7 +45,7 @@ impl Client {
 
 impl Daemon {
     /// Starts a daemon with this store. `more` is appended to its configuration.
-    pub(super) fn start(url: &str, more: &str) -> Self {
+    pub(crate) fn start(url: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config.toml");
         let text = format!(
@@ -57,7 +57,7 @@ impl Daemon {
     }
 
     /// Runs a command on this store, with no daemon to ask. Returns its exit status and its messages.
-    pub(super) fn command(url: &str, more: &str, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn command(url: &str, more: &str, arguments: &[&str]) -> (i32, String) {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config.toml");
         std::fs::write(
@@ -74,27 +74,27 @@ impl Daemon {
         (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
-    pub(super) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         self.client.clone()
     }
 
     /// Sends it a signal.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         self.process.as_ref().unwrap().signal(name);
     }
 
     /// Waits for a line of its log that contains this text.
-    pub(super) fn line_with(&mut self, text: &str) {
+    pub(crate) fn line_with(&mut self, text: &str) {
         self.process.as_mut().unwrap().line_with(text);
     }
 
     /// Kills it as `kill -9` does.
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         no_panic(&self.process.take().unwrap().kill());
     }
 
     /// Ends it in order. Returns its log.
-    pub(super) fn terminate(mut self) -> String {
+    pub(crate) fn terminate(mut self) -> String {
         let log = self.process.take().unwrap().terminate();
         no_panic(&log);
         log
@@ -120,4 +120,4 @@ fn http() -> reqwest::Client {
 }
 
 /// Query for the incidents whose event `triggered` is stored.
-pub(super) const STORED: &str = "SELECT substr(event_id, strpos(event_id, '-') + 1) FROM event WHERE event_type = 'incident.triggered' ORDER BY 1;";
+pub(crate) const STORED: &str = "SELECT substr(event_id, strpos(event_id, '-') + 1) FROM event WHERE event_type = 'incident.triggered' ORDER BY 1;";
