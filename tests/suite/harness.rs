@@ -345,7 +345,12 @@ impl Backend {
 
     /// Waits for the next request.
     pub(crate) async fn next(&mut self) -> Request {
-        tokio::time::timeout(PATIENCE, self.requests.recv()).await.expect("no request").unwrap()
+        self.next_within(PATIENCE).await
+    }
+
+    /// The same, with a limit for the wait.
+    pub(crate) async fn next_within(&mut self, limit: Duration) -> Request {
+        tokio::time::timeout(limit, self.requests.recv()).await.expect("no request").unwrap()
     }
 
     /// The next request, if it has arrived already.

@@ -1,10 +1,12 @@
 //! The network to the server is cut at each message of the transactions that decide, and of those that send.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 
 use super::network::ProxiedDaemon;
 use crate::daemon::Client;
@@ -20,9 +22,11 @@ const STEP: u64 = 12;
 /// Number of messages that each side sends at least while the three incidents of a stalled turn are folded and sent.
 const FEWEST: usize = 48;
 /// Distance between two stalls. `STALL_STEP=1` stalls at each message.
-const STALL_STEP: u64 = 24;
+const STALL_STEP: u64 = 48;
+/// The answer to a COMMIT is waited for 15 seconds. After that, rows are claimed in the next epoch, five seconds later.
+const LONGEST_STALL: Duration = Duration::from_secs(40);
 /// Number of stalled turns at the same time.
-const AT_ONCE: usize = 18;
+const AT_ONCE: usize = 12;
 
 /// Events of each incident.
 const EVENTS: [&str; 2] = ["incident.triggered", "incident.resolved"];
@@ -48,7 +52,7 @@ async fn until_completed(backend: &mut Backend, incidents: &[String]) {
     let mut missing: BTreeSet<String> =
         incidents.iter().map(|incident| format!("pagerduty:{incident}")).collect();
     while !missing.is_empty() {
-        let failure = backend.next().await.attributes();
+        let failure = backend.next_within(LONGEST_STALL).await.attributes();
         if failure["finished_at"].is_i64() {
             missing.remove(failure["id"].as_str().unwrap());
         }
@@ -134,11 +138,13 @@ async fn a_turn_that_hangs_ends_and_refuses_no_webhook() {
     let networks = one_way.into_iter().chain([Network::Stalls]);
     let places = places_to_stall(step);
     let stalls = networks.flat_map(|network| places.iter().map(move |place| (network, *place)));
-    let stalled = stalls
-        .enumerate()
-        .map(|(number, (network, place))| stall_turn(format!("failover_stalls_{number}"), place, network));
+    let stalled = stalls.enumerate().map(|(number, (network, place))| {
+        // On threads of their own, because some of the steps block.
+        move || Handle::current().block_on(stall_turn(format!("failover_stalls_{number}"), place, network))
+    });
     // Some at once, because each of them waits for seconds.
-    stream::iter(stalled).buffer_unordered(AT_ONCE).collect::<()>().await;
+    let ended = stream::iter(stalled).map(spawn_blocking).buffer_unordered(AT_ONCE);
+    ended.for_each(async |ended| ended.unwrap()).await;
 }
 
 /// Checks that each of these incidents has one failure, and that all of these say the same.

@@ -17,6 +17,7 @@ pub(in crate::store) mod row;
 mod runtime;
 pub(in crate::store) mod server;
 mod server_session;
+mod silent_sessions;
 mod statistics;
 pub(in crate::store) mod tls;
 mod turns;

@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::open;
 use super::purpose::Purpose;
 use super::replica::{BEAT_EVERY, Generation, Replica};
+use super::silent_sessions;
 use super::statistics::Statistics;
 use super::turns::{Asks, Turns};
 use super::unfolded;
@@ -171,7 +172,7 @@ impl Server {
         committed
     }
 
-    /// Does the regular work when it is time: a sign of life, or care for the statistics.
+    /// Does the regular work when it is time: a sign of life and the end of sessions without a client, or the statistics.
     pub(in crate::store::engine) fn keep_up(&mut self) {
         let Db::Postgres(db) = &self.db else { return };
         match (self.role, &self.replica) {
@@ -179,7 +180,7 @@ impl Server {
             (Role::Decides, _) if self.is_committed => self.statistics.keep_up(db),
             (Role::TakesIn, Some(replica)) if self.beat_at.is_none_or(|at| at.elapsed() >= BEAT_EVERY) => {
                 // An error of the connection shows at the next commit, too. One of this row must not hold up webhooks.
-                if replica.beat(db).is_err() {
+                if replica.beat(db).and_then(|()| silent_sessions::end(db)).is_err() {
                     db.roll_back();
                 }
                 self.beat_at = Some(Instant::now());
