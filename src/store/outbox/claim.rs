@@ -101,7 +101,7 @@ pub(in crate::store) fn claim(
     let mut rows: Vec<Claimed> = Vec::new();
     for query in selections(choice) {
         if rows.len() < limit {
-            for claimed in due(session, (backend, epoch), lane, query, now, limit)? {
+            for claimed in due(session, (backend, epoch), lane, &query, now, limit)? {
                 if !rows.iter().any(|known| known.row == claimed.row) {
                     rows.push(claimed);
                 }
@@ -156,31 +156,39 @@ fn selections(choice: ClaimOrder) -> Vec<ClaimQuery> {
     }
 }
 
-/// Due rows that no earlier revision holds back. `IS TRUE`: see [`engine::sql`](sql).
+impl ClaimQuery {
+    /// Due rows that no earlier revision holds back. `IS TRUE`: see [`engine::sql`](sql).
+    fn sql(&self) -> String {
+        const DUE: &str =
+            "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body, d.deployment_id,
+                o.missing_since_ns, o.missing, o.failing_since_ns, o.repeats
+            FROM outbox o LEFT JOIN failure f ON f.id = o.failure LEFT JOIN stored_deployment d ON d.id = o.deployment
+            WHERE o.backend = ?1 AND o.lane = ?2 AND o.due_at_ns <= ?3 AND (CAST(?5 AS BIGINT) IS NULL OR o.id <> ?5)
+            AND (o.claimed_by IS NULL OR o.claimed_by <> ?6)
+            AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
+                AND (earlier.backend = o.backend AND earlier.state = 'pending') IS TRUE
+                AND (earlier.revision, earlier.id) < (o.revision, o.id))
+            AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.deployment = o.deployment
+                AND (earlier.backend = o.backend AND earlier.state = 'pending') IS TRUE
+                AND (earlier.revision, earlier.id) < (o.revision, o.id))";
+        let Self { condition, order, .. } = self;
+        format!("{DUE} AND {condition} ORDER BY {order} LIMIT ?4")
+    }
+}
+
+/// Chooses rows that are due.
 fn due(
     session: &Session<'_>,
     (backend, epoch): (&str, i64),
     lane: Lane,
-    ClaimQuery { condition, order, except }: ClaimQuery,
+    query: &ClaimQuery,
     now: Timestamp,
     limit: usize,
 ) -> sql::Result<Vec<Claimed>> {
-    const DUE: &str =
-        "SELECT o.id, f.failure_id, o.revision, o.attempts, o.taken, o.action, o.body, d.deployment_id,
-            o.missing_since_ns, o.missing, o.failing_since_ns, o.repeats
-        FROM outbox o LEFT JOIN failure f ON f.id = o.failure LEFT JOIN stored_deployment d ON d.id = o.deployment
-        WHERE o.backend = ?1 AND o.lane = ?2 AND o.due_at_ns <= ?3 AND (CAST(?5 AS BIGINT) IS NULL OR o.id <> ?5)
-        AND (o.claimed_by IS NULL OR o.claimed_by <> ?6)
-        AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.failure = o.failure
-            AND (earlier.backend = o.backend AND earlier.state = 'pending') IS TRUE
-            AND (earlier.revision, earlier.id) < (o.revision, o.id))
-        AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.deployment = o.deployment
-            AND (earlier.backend = o.backend AND earlier.state = 'pending') IS TRUE
-            AND (earlier.revision, earlier.id) < (o.revision, o.id))";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     session.db().all(
-        &format!("{DUE} AND {condition} ORDER BY {order} LIMIT ?4"),
-        params![backend, lane.as_str(), now.as_nanos(), limit, except, epoch],
+        &query.sql(),
+        params![backend, lane.as_str(), now.as_nanos(), limit, query.except, epoch],
         |row| {
             Ok(Claimed {
                 row: row.get(0)?,
@@ -220,4 +228,23 @@ fn clamp(session: &Session<'_>, backend: &str, lane: Lane, now: Timestamp) -> sq
         session.run(CLAMP, params![backend, lane.as_str(), now.as_nanos(), horizon_ns, CLAMPED_AT_A_TIME])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::engine::open_store::open_to_write;
+    use crate::store::engine::sqlite::plan::plan;
+
+    /// After `outbox retry --all`, all rows have the same time.
+    #[test]
+    fn rows_that_are_due_at_the_same_time_are_not_sorted() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_to_write(&folder.path().join("store.db")).unwrap();
+        let probe = ClaimOrder::Probe { newest: true, last: Some(1) };
+        for query in [ClaimOrder::All, probe].into_iter().flat_map(selections) {
+            let plan = plan(&db, &query.sql());
+            assert!(plan.contains("outbox_due") && !plan.contains("ORDER BY"), "{}\n{plan}", query.sql());
+        }
+    }
 }

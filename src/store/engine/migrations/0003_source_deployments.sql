@@ -4,7 +4,7 @@
 -- stored_deployment, in one row or, if it was a deployment of several services, in one row for each of them.
 CREATE TABLE source_deployment (
     id              INTEGER PRIMARY KEY,
-    id_at_source         TEXT    NOT NULL UNIQUE,    -- such as github:github.com:deployment:4200001
+    id_at_source    TEXT    NOT NULL UNIQUE,    -- such as github:github.com:deployment:4200001
     history         TEXT    NOT NULL            -- JSON: the facts of its events
 ) STRICT;
 
@@ -71,6 +71,10 @@ CREATE INDEX deployment_by_failed_end ON stored_deployment (finished_at_ns, id, 
 -- The same rows as before, by an expression that PostgreSQL has, too.
 DROP INDEX deployment_by_name;
 CREATE INDEX deployment_by_name ON stored_deployment (lower(deployment_id));
+
+-- Rows that are due at the same time, as all are after `outbox retry --all`, are read in the order in which they are sent.
+DROP INDEX outbox_due;
+CREATE INDEX outbox_due ON outbox (backend, lane, due_at_ns, id, created_at_ns) WHERE due_at_ns IS NOT NULL;
 
 -- Also finds the deployments of other sources that may be the same one.
 DROP INDEX deployment_by_commit;

@@ -238,5 +238,5 @@ CREATE INDEX deployment_by_commit ON stored_deployment (commit_sha, service, env
 CREATE INDEX outbox_by_failure ON outbox (failure) WHERE failure IS NOT NULL;
 CREATE INDEX outbox_by_deployment ON outbox (deployment) WHERE deployment IS NOT NULL;
 CREATE INDEX outbox_due ON outbox (backend, lane, due_at_ns, id, created_at_ns) WHERE due_at_ns IS NOT NULL;
-CREATE INDEX outbox_by_state ON outbox (state, backend);
-CREATE INDEX outbox_suspect ON outbox (backend) WHERE suspect = 1;
+CREATE INDEX outbox_by_state ON outbox (state, backend, id);
+CREATE INDEX outbox_suspect ON outbox (backend, id) WHERE suspect = 1;
