@@ -71,3 +71,32 @@ impl<T: Send + 'static, W: Work<Option<T>>> Job for Pending<T, W> {
         let _ = answer.send(result);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use crate::store::engine::sql::error::ErrorKind;
+    use crate::store::engine::sql::{self, Error};
+    use crate::store::tests::store_with;
+
+    #[tokio::test]
+    async fn a_job_is_not_refused_before_it_was_tried() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_with(0, &folder).await;
+        let (go_on, wait) = mpsc::channel::<()>();
+        // The other jobs come into one group while this one waits for the end of the channel.
+        let first = store.queue(move |_| {
+            let _ = wait.recv();
+            Ok(())
+        });
+        let held_up =
+            || store.queue(|_| sql::Result::<()>::Err(Error::new(ErrorKind::Conflict, "a lock is held")));
+        let (first, one, two, three, last, ()) =
+            tokio::join!(first, held_up(), held_up(), held_up(), store.queue(|_| Ok(())), async {
+                drop(go_on);
+            });
+        assert!(one.is_err() && two.is_err() && three.is_err());
+        assert_eq!((first, last), (Ok(()), Ok(())));
+    }
+}

@@ -7,8 +7,8 @@ use super::job::Job;
 /// Jobs that are tried again, and the reason of the last one.
 #[derive(Default)]
 pub(super) struct Postponed {
-    /// Each with the time at which it was postponed first.
-    pub(super) jobs: Vec<(Box<dyn Job>, Instant)>,
+    /// Each with the time at which it was held up first. `None` if it was not tried yet.
+    pub(super) jobs: Vec<(Box<dyn Job>, Option<Instant>)>,
     pub(super) error: String,
 }
 
