@@ -36,11 +36,7 @@ impl Store {
     pub async fn begin_claims(&self, backend: &str) -> Result<Option<i64>, StoreError> {
         let before = self.claim_epochs().get(backend).copied();
         let name = backend.to_owned();
-        let epoch = self.queue(move |session| claim::begin(session, &name, before)).await?;
-        if let Some(epoch) = epoch {
-            self.claim_epochs().insert(backend.to_owned(), epoch);
-        }
-        Ok(epoch)
+        self.queue(move |session| claim::begin(session, &name, before)).await
     }
 
     fn claim_epochs(&self) -> MutexGuard<'_, HashMap<String, i64>> {
@@ -63,6 +59,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
         let backend = backend.to_owned();
+        // Noted first: after an error, rows may be claimed.
+        self.claim_epochs().insert(backend.clone(), epoch);
         self.queue(move |session| claim::claim(session, (&backend, epoch), lane, (order, limit()), now)).await
     }
 
