@@ -37,11 +37,11 @@ impl Writer {
                 StoreError::NotCommitted(error)
             }));
         }
-        self.settings.observer.refused(writes);
         if self.has_stepped_back {
-            // The store is well.
+            // The store is well, and has nothing that a person must look for: others do these writes.
             return;
         }
+        self.settings.observer.refused(writes);
         self.health.failed(Instant::now(), error, writes, webhooks);
     }
 
