@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::sources::pagerduty::own_subscription::{OwnSubscription, SubscriptionState};
 use crate::sources::pagerduty::rest::{RestClient, RestError, Subscription};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::reconciliation::SubscriptionHealth;
+use crate::telemetry::reconciliation::{Reconciliation, SubscriptionHealth};
 
 /// Time between two looks.
 const EVERY: Duration = Duration::from_mins(5);
@@ -47,9 +47,20 @@ enum Finding {
     Unknown(String),
 }
 
+/// Forgets the state of the subscription when the loop ends, or is ended: it may change from then on, and another replica
+/// looks.
+struct ForgetAtEnd<'a>(&'a Reconciliation);
+
+impl Drop for ForgetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.forget_subscription();
+    }
+}
+
 impl SubscriptionCare {
     /// Looks until `stop` is set.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let _forget = ForgetAtEnd(&self.metrics.reconciliation);
         let mut last = None;
         loop {
             // An error means that the sender of the signal was dropped, which counts as the signal, too.

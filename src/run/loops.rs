@@ -24,9 +24,7 @@ use crate::reconcile::{
     DeploymentReader, NamedRepositories, Reconciler, RelatedChangesLoop, SubscriptionCare,
 };
 use crate::sources::deployment_api::DeploymentApi;
-
-/// Name of the lease of the replica that asks the APIs of PagerDuty, GitHub and GitLab. No backend can have it.
-const APIS: &str = "(APIs)";
+use crate::telemetry::replicas::API_LEASE;
 
 /// All loops.
 pub(super) struct Loops {
@@ -122,7 +120,7 @@ impl Loops {
         Self {
             forwarders: BTreeMap::new(),
             retired_forwarders: BTreeMap::new(),
-            apis: Lease::begin(APIS, &parts.store, &parts.metrics),
+            apis: Lease::begin(API_LEASE, &parts.store, &parts.metrics),
             pagerduty: Vec::new(),
             github: None,
             gitlab: None,

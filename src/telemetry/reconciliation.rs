@@ -106,6 +106,14 @@ impl Reconciliation {
         self.lock().get_or_insert_default().subscription = Some(health);
     }
 
+    /// Notes that this process does not look at the subscription any more.
+    pub fn forget_subscription(&self) {
+        self.subscription_disabled.set(0);
+        if let Some(state) = &mut *self.lock() {
+            state.subscription = None;
+        }
+    }
+
     /// Asks for a look soon: a webhook was refused or not stored, and may never come again.
     pub fn want(&self) {
         self.wanted.notify_one();

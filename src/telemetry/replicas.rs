@@ -11,6 +11,9 @@ use prometheus_client::registry::Registry;
 use super::backends::BackendLabels;
 use crate::store::SharedGauges;
 
+/// Name of the lease of the replica that asks the APIs of PagerDuty, GitHub and GitLab. No backend can have it.
+pub const API_LEASE: &str = "(APIs)";
+
 /// Metrics of daemons that share a store.
 pub struct ReplicaMetrics {
     alive: Gauge,
@@ -85,6 +88,12 @@ impl ReplicaMetrics {
     /// Notes that this replica does not send to a backend any more.
     pub fn forget_lease(&self, backend: &str) {
         self.leases.remove(&BackendLabels { backend: backend.to_owned() });
+    }
+
+    /// `true` while another replica asks the APIs of PagerDuty, GitHub and GitLab.
+    pub fn others_ask_apis(&self) -> bool {
+        let lease = self.leases.get(&BackendLabels { backend: API_LEASE.to_owned() });
+        lease.is_some_and(|is_held| is_held.get() == 0)
     }
 
     pub(super) fn waited_for_turn(&self, took: Duration) {

@@ -2,6 +2,7 @@
 //!
 //! Everything that was answered 2xx is stored in the end, once, also where a standby has taken over.
 
+mod apis;
 mod claims;
 mod disturbed;
 mod held;

@@ -131,7 +131,8 @@ impl Dashboard {
         let reconciliation = self.metrics.reconciliation.state();
         let deployment_readings = self.metrics.deployment_readings.states();
         let certificate_expiry = self.metrics.certificate_expiry();
-        let only_takes_in = self.metrics.replicas.only_takes_in();
+        let replicas = &self.metrics.replicas;
+        let (only_takes_in, others_ask_apis) = (replicas.only_takes_in(), replicas.others_ask_apis());
         let (reload_refused, trouble) = (self.metrics.reloads.last_refused(), self.store.trouble());
         move |reader| {
             Ok(HealthData {
@@ -146,6 +147,7 @@ impl Dashboard {
                 certificate_expiry,
                 reload_refused,
                 only_takes_in,
+                others_ask_apis,
                 trouble,
                 last_received_at: reader.last_received_at()?,
                 last_deployment_at: reader.last_deployment_at()?,

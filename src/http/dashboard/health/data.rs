@@ -31,6 +31,8 @@ pub(in crate::http::dashboard) struct HealthData {
     pub(in crate::http::dashboard) reload_refused: Option<(Timestamp, String)>,
     /// `true` if another replica decides, because it was started later with another version or configuration.
     pub(in crate::http::dashboard) only_takes_in: bool,
+    /// `true` if another replica asks PagerDuty's REST API, and the APIs that deployments are read from.
+    pub(in crate::http::dashboard) others_ask_apis: bool,
     /// Reason why the store cannot commit. `None` if it can.
     pub(in crate::http::dashboard) trouble: Option<StoreOutage>,
     /// Time at which the last event was received.

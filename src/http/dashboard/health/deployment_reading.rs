@@ -8,6 +8,11 @@ use crate::telemetry::deployment_reading::DeploymentReadingState;
 /// State of reading deployments from one API.
 pub(super) fn deployment_reading(data: &HealthData, state: &DeploymentReadingState) -> HealthRow {
     let DeploymentReadingState { title, succeeded_at, failed, repaired, gaps } = state;
+    let row =
+        |says, must_act| HealthRow { about: format!("Deployments of {title}"), says, must_act, page: None };
+    if data.others_ask_apis {
+        return row(format!("Another replica reads deployments from {title}'s API."), false);
+    }
     let last = match (succeeded_at, &gaps.none_on) {
         (Some(_), Some(host)) => format!(
             "The program reads no repository: none that is known is on {host}. Check the url of the API."
@@ -28,7 +33,7 @@ pub(super) fn deployment_reading(data: &HealthData, state: &DeploymentReadingSta
             format!("The last attempt failed {} ago: {}. {last}", ago(data.now, *at), sentence(error))
         }
     };
-    HealthRow { about: format!("Deployments of {title}"), says, must_act: failed.is_some(), page: None }
+    row(says, failed.is_some())
 }
 
 /// Sentence about things that were left out: their number, and the first of them with the reason.

@@ -102,6 +102,11 @@ fn rows(data: &HealthData) -> Vec<HealthRow> {
 /// State of the reconciliation with PagerDuty, if its REST API is configured.
 fn reconciliation(data: &HealthData) -> Option<HealthRow> {
     let ReconciliationState { succeeded_at, failed, repaired, .. } = data.reconciliation.as_ref()?;
+    let row = |says, must_act| HealthRow { about: "Reconciliation".to_owned(), says, must_act, page: None };
+    if data.others_ask_apis {
+        let says = "Another replica compares the incidents with PagerDuty's REST API.";
+        return Some(row(says.to_owned(), false));
+    }
     let last = match succeeded_at {
         Some(at) => format!(
             "Incidents were compared with PagerDuty's REST API {} ago. {} repaired since the start.",
@@ -116,7 +121,7 @@ fn reconciliation(data: &HealthData) -> Option<HealthRow> {
             format!("The last attempt failed {} ago: {}. {last}", ago(data.now, *at), safe_text(error))
         }
     };
-    Some(HealthRow { about: "Reconciliation".to_owned(), says, must_act: failed.is_some(), page: None })
+    Some(row(says, failed.is_some()))
 }
 
 /// State of PagerDuty's webhook subscription, once it is known.
