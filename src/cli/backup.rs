@@ -8,10 +8,11 @@ use clap::{Args, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::command_error::CommandError;
+use super::credentials::Credentials;
 use super::store::Progress;
+use super::store_reader::store_with_password;
 use super::table::print_out;
 use crate::config::Config;
-use crate::run::store_of_reading_command;
 use crate::store::copy::{self, CopySource, CopySummary};
 use crate::store::{self, BackupSummary, StoreAddress};
 
@@ -23,6 +24,9 @@ pub(super) struct BackupOptions {
     /// Number of older backups to keep, as FILE.1 (the newest) to FILE.N
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = value_parser!(u32).range(..=1_000))]
     keep: u32,
+
+    #[command(flatten)]
+    credentials: Credentials,
 }
 
 pub(super) fn run(options: &BackupOptions, config: &Config) -> Result<(), CommandError> {
@@ -75,7 +79,8 @@ fn of_file(store: &Path, options: &BackupOptions) -> anyhow::Result<BackupSummar
 /// Copies a database of PostgreSQL, as it is at one moment, into a file of SQLite.
 fn of_database(config: &Config, options: &BackupOptions) -> Result<CopySummary, CommandError> {
     let target = StoreAddress::File(options.file.clone());
-    let store = store_of_reading_command(config)?.primary();
+    let config = &options.credentials.in_config(config);
+    let store = store_with_password(config)?.primary();
     let source = CopySource::beside_writers(store).map_err(anyhow::Error::from)?;
     let mut progress = Progress::begin();
     let copied = copy::copy(&source, &target, Some(options.keep), |now| progress.show(now));

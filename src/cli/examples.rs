@@ -143,6 +143,7 @@ pub(super) const BACKUP: &str = "\
 Examples:
   pagerduty-dora backup /backup/pagerduty-dora.db
   pagerduty-dora backup --keep 7 /backup/pagerduty-dora.db    also keeps the seven before
+  pagerduty-dora backup --systemd FILE         of a database, with the password of the packaged unit
 
 To restore one, stop the daemon, copy it to store.path, and start the daemon.";
 
@@ -155,6 +156,7 @@ pub(super) const STORE_COPY: &str = "\
 Examples:
   pagerduty-dora store copy --to postgres://dora@db1,db2/dora
   pagerduty-dora store copy --to sqlite:/var/lib/pagerduty-dora/pagerduty-dora.db
+  pagerduty-dora store copy --systemd --to postgres://…    with the password of the packaged unit
 
 Stop the daemons first. PagerDuty sends again meanwhile. The store of the configuration is the
 source, and stays as it is. For a database, the password and the certificates are those of [store]

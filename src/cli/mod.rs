@@ -7,6 +7,7 @@ mod changed_fields;
 mod check;
 mod command_error;
 mod config;
+mod credentials;
 mod daemon;
 mod demo;
 mod deployments;

@@ -37,7 +37,7 @@ pub(super) fn existing_store(config: &Config) -> Result<Option<Reader>, CommandE
 
 /// Address with the password, if it can be read here. If not, only the running daemon has it, and the command asks the daemon
 /// for its work. Then what a command without secrets may read is enough.
-fn store_with_password(config: &Config) -> Result<StoreAddress, Problem> {
+pub(super) fn store_with_password(config: &Config) -> Result<StoreAddress, Problem> {
     store_of_command(config).or_else(|_| store_of_reading_command(config))
 }
 

@@ -10,8 +10,6 @@ mod listeners;
 mod pagerduty;
 mod store;
 
-use std::borrow::Cow;
-
 use anyhow::anyhow;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
@@ -20,6 +18,7 @@ use self::item::{Finding, Item};
 use self::listeners::RunningListeners;
 use self::store::StoreHolder;
 use super::command_error::CommandError;
+use super::credentials::Credentials;
 use super::runtime::runtime;
 use super::table::print_out;
 use crate::catalog;
@@ -39,17 +38,12 @@ pub(super) struct CheckOptions {
     /// Do not ask PagerDuty, GitHub, GitLab and the backends
     #[arg(long)]
     offline: bool,
-    /// Read systemd's credentials from the folder of the configuration file, as the packaged unit does
-    #[arg(long)]
-    systemd: bool,
+    #[command(flatten)]
+    credentials: Credentials,
 }
 
 pub(super) fn run(options: &CheckOptions, config: &Config) -> Result<(), CommandError> {
-    let config = &if options.systemd {
-        Cow::Owned(config.with_credentials_of_its_folder())
-    } else {
-        Cow::Borrowed(config)
-    };
+    let config = &options.credentials.in_config(config);
     let mut items = vec![Item::new("configuration", Finding::Ok(place(config)))];
     let warnings = config.warnings();
     items.extend(
@@ -86,7 +80,7 @@ fn store_and_listeners(config: &Config, running: RunningListeners, options: &Che
     };
     let mut items = listeners::check(config, running, holder);
     items.extend(match address {
-        StoreAddress::File(path) => store::check(&path, holder, options.systemd),
+        StoreAddress::File(path) => store::check(&path, holder, options.credentials.systemd),
         StoreAddress::Postgres(address) => database::check(&address),
     });
     items

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 
 pub(super) use self::progress::Progress;
 use super::command_error::CommandError;
+use super::credentials::Credentials;
 use super::examples;
 use super::options::report_defaults;
 use super::runtime::runtime;
@@ -41,10 +42,13 @@ struct CopyOptions {
     /// The new store: `postgres://USER@HOST/DATABASE`, whose schema must have no tables of a store, or a new file
     #[arg(long, value_name = "URL|FILE")]
     to: String,
+    #[command(flatten)]
+    credentials: Credentials,
 }
 
 pub(super) fn run(options: &StoreOptions, config: &Config) -> Result<(), CommandError> {
-    let Action::Copy(CopyOptions { to }) = &options.action;
+    let Action::Copy(CopyOptions { to, credentials }) = &options.action;
+    let config = &credentials.in_config(config);
     let target = other_store(to, config).map_err(|message| CommandError::Usage(anyhow!("--to {message}")))?;
     let source = store_of_command(config)?.primary();
     let policy = Arc::new(catalog::policy(config)?);
