@@ -250,8 +250,9 @@ fn desired_mark(
     Desired { same: request.iter().cloned().chain(before).collect(), request }
 }
 
-/// Number of marks that are reconciled in one transaction, so that nobody waits long for the writer.
-const AT_A_TIME: usize = if cfg!(test) { 2 } else { 200 };
+/// Number of marks that are reconciled in one transaction, so that nobody waits long for the writer, or on PostgreSQL for the
+/// turn: each takes about a dozen statements.
+const AT_A_TIME: usize = if cfg!(test) { 2 } else { 20 };
 /// Number of deployments that are looked at for them.
 const LOOKED_AT: u32 = if cfg!(test) { 3 } else { 1_000 };
 
